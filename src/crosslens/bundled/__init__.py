@@ -1,0 +1,1 @@
+"""Built-in bundles and the sample catalogue."""

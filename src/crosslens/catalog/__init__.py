@@ -1,0 +1,1 @@
+"""KNOW: what products exist; SQL is the truth."""

@@ -1,0 +1,1 @@
+"""READ: data sets as they are on disk; no model, no store."""

@@ -1,0 +1,1 @@
+"""ENCODE: pixels and words to vectors of unit length."""

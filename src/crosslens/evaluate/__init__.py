@@ -1,0 +1,1 @@
+"""JUDGE: is it any good?"""

@@ -1,0 +1,1 @@
+"""KEEP: vectors true to the catalogue."""

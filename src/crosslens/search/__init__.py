@@ -1,0 +1,1 @@
+"""ASK: request, plan, match, rank, present."""

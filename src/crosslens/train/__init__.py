@@ -1,0 +1,1 @@
+"""LEARN: the only home of PyTorch."""

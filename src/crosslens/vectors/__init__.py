@@ -1,0 +1,1 @@
+"""INDEX: nearest neighbours and keyword search; derived, rebuildable."""
