@@ -1,0 +1,174 @@
+"""Goldens: inputs with the vectors that they must give, so that a bundle can prove itself."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+
+from crosslens.encode.encoder import PictureEncoder, TextEncoder
+from crosslens.errors import BrokenBundle
+from crosslens.values import Floats
+
+QUERY, ITEM = "query", "item"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Goldens:
+    """
+    Inputs and the vectors that the exporter measured for them.
+
+    Attributes:
+        texts, text_roles, text_vectors: T texts, "query" or "item" each, float32 [T, dim].
+        pictures, picture_vectors: P encoded pictures, float32 [P, dim].
+        tolerance: the largest absolute difference that a component may show.
+
+    Raises:
+        BrokenBundle: the parts do not fit each other.
+    """
+
+    texts: tuple[str, ...] = ()
+    text_roles: tuple[str, ...] = ()
+    text_vectors: Floats = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    pictures: tuple[bytes, ...] = ()
+    picture_vectors: Floats = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    tolerance: float = 1e-3
+
+    def __post_init__(self) -> None:
+        if not len(self.texts) == len(self.text_roles) == len(self.text_vectors):
+            raise BrokenBundle("goldens: texts, text_role and text_vectors differ in length")
+        if len(self.pictures) != len(self.picture_vectors):
+            raise BrokenBundle("goldens: pictures and picture_vectors differ in length")
+        if not set(self.text_roles) <= {QUERY, ITEM}:
+            raise BrokenBundle("goldens: text_role holds something other than query and item")
+        if any(text.endswith("\0") for text in self.texts):
+            raise BrokenBundle("goldens: a text ends with a null character, which NumPy drops")
+        if not 0 < self.tolerance < 1:
+            raise BrokenBundle(f"goldens: tolerance is {self.tolerance}, allowed is 0 < t < 1")
+
+
+def dump_goldens(goldens: Goldens) -> bytes:
+    """Write `goldens.npz`: plain arrays, nothing pickled."""
+    out = io.BytesIO()
+    offsets = np.cumsum([0, *map(len, goldens.pictures)], dtype=np.int64)
+    np.savez_compressed(
+        out,
+        texts=np.array(goldens.texts, dtype=np.str_),
+        text_role=np.array(goldens.text_roles, dtype=np.str_),
+        text_vectors=np.asarray(goldens.text_vectors, np.float32),
+        pictures=np.frombuffer(b"".join(goldens.pictures), np.uint8),
+        picture_offsets=offsets,
+        picture_vectors=np.asarray(goldens.picture_vectors, np.float32),
+        tolerance=np.float64(goldens.tolerance),
+    )
+    return out.getvalue()
+
+
+def load_goldens(content: bytes) -> Goldens:
+    """
+    Read `goldens.npz`.
+
+    Raises:
+        BrokenBundle: not such a file, or its arrays do not fit each other.
+    """
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            return _goldens(arrays)
+    except (ValueError, TypeError, KeyError, OSError, EOFError, zipfile.BadZipFile) as exc:
+        raise BrokenBundle(f"goldens.npz cannot be read: {exc}") from exc
+
+
+def _goldens(arrays: np.lib.npyio.NpzFile) -> Goldens:
+    buffer, offsets = arrays["pictures"].tobytes(), arrays["picture_offsets"].tolist()
+    return Goldens(
+        texts=tuple(map(str, arrays["texts"])),
+        text_roles=tuple(map(str, arrays["text_role"])),
+        text_vectors=np.asarray(arrays["text_vectors"], np.float32),
+        pictures=tuple(buffer[a:b] for a, b in pairwise(offsets)),
+        picture_vectors=np.asarray(arrays["picture_vectors"], np.float32),
+        tolerance=float(arrays["tolerance"]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """
+    How far a tower is from its goldens.
+
+    Attributes:
+        compared: how many vectors.
+        max_difference: largest absolute difference of a component.
+        worst_cosine: between a vector and its golden; 1 when nothing was compared.
+        tolerance: what `max_difference` may be.
+    """
+
+    compared: int
+    max_difference: float
+    worst_cosine: float
+    tolerance: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether the bundle is what its exporter measured."""
+        return self.max_difference <= self.tolerance  # false for NaN
+
+    def require(self, name: str) -> None:
+        """
+        Stop at a failed check.
+
+        Raises:
+            BrokenBundle: the vectors are not those of the goldens.
+        """
+        if not self.passed:
+            raise BrokenBundle(
+                f"bundle {name} does not pass its goldens: max difference "
+                f"{self.max_difference:.2g}, allowed is {self.tolerance:.2g}, "
+                f"worst cosine {self.worst_cosine:.6f}",
+                hint="fetch or export the bundle again",
+            )
+
+
+def check_goldens(
+    goldens: Goldens, *, text: TextEncoder | None, pictures: PictureEncoder | None
+) -> CheckReport:
+    """Encode the goldens, one by one and together, and compare; a missing tower is left out."""
+    pairs: list[tuple[Floats, Floats]] = []
+    if text is not None:
+        pairs += _text_pairs(goldens, text)
+    if pictures is not None:
+        whole = pictures.encode_pictures(goldens.pictures).array
+        singles = _singles([pictures.encode_pictures([p]).array for p in goldens.pictures], whole)
+        pairs += [(whole, goldens.picture_vectors), (singles, goldens.picture_vectors)]
+    return _report(pairs, goldens.tolerance)
+
+
+def _text_pairs(goldens: Goldens, text: TextEncoder) -> list[tuple[Floats, Floats]]:
+    pairs = []
+    for role, encode in ((QUERY, text.encode_queries), (ITEM, text.encode_items)):
+        rows = [row for row, found in enumerate(goldens.text_roles) if found == role]
+        words = [goldens.texts[row] for row in rows]
+        whole = encode(words).array
+        singles = _singles([encode([word]).array for word in words], whole)
+        pairs += [(whole, goldens.text_vectors[rows]), (singles, goldens.text_vectors[rows])]
+    return pairs
+
+
+def _singles(parts: Sequence[Floats], like: Floats) -> Floats:
+    return np.concatenate(parts) if parts else like
+
+
+def _report(pairs: Sequence[tuple[Floats, Floats]], tolerance: float) -> CheckReport:
+    compared, difference, cosine = 0, 0.0, 1.0
+    for found, golden in pairs:
+        if not len(golden):
+            continue
+        if found.shape != golden.shape:
+            raise BrokenBundle(f"goldens are {list(golden.shape)}, vectors {list(found.shape)}")
+        compared += len(golden)
+        difference = max(difference, float(np.abs(found - golden).max()))
+        cosine = min(cosine, float(np.einsum("nd,nd->n", found, golden).min()))
+    return CheckReport(compared, difference, cosine, tolerance)
