@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -284,7 +284,7 @@ def _check_whole(key: str, value: object, least: int, most: int) -> None:
     _check(good, key, value, f"a whole number from {least} to {most}")
 
 
-def _check_three(key: str, value: tuple[float, ...], least: float, most: float) -> None:
-    good = isinstance(value, tuple) and len(value) == 3
+def _check_three(key: str, value: Any, least: float, most: float) -> None:
+    good = isinstance(value, Sequence) and len(value) == 3
     good = good and all(type(v) in (int, float) and least <= v <= most for v in value)
     _check(good, key, value, f"three numbers from {least} to {most}")

@@ -1,0 +1,63 @@
+"""Words → token ids, exactly as the card and its tokenizer say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from crosslens.encode.cards import TextCard
+from crosslens.errors import BrokenBundle
+
+Ids = NDArray[np.int64]
+
+_PADS = ("[PAD]", "<pad>", "<|endoftext|>")
+_LONGEST_TOKEN = 256  # characters; keeps megabytes of text from the tokenizer
+
+
+class Words:
+    """
+    A tokenizer bound to its card. Safe to call from many threads.
+
+    Raises:
+        BrokenBundle: `tokenizer` is not one.
+    """
+
+    def __init__(self, card: TextCard, tokenizer: str) -> None:
+        self._limit = card.max_tokens * _LONGEST_TOKEN
+        try:
+            self._tokenizer = Tokenizer.from_str(tokenizer)
+            self._pad = _pad_id(self._tokenizer)
+            self._tokenizer.enable_truncation(card.max_tokens)
+        except Exception as exc:
+            raise BrokenBundle(f"{card.tokenizer} is not a tokenizer: {exc}") from exc
+        self._tokenizer.no_padding()
+
+    def rows(self, texts: Sequence[str], *, prefix: str = "") -> list[Ids]:
+        """Cut each text into token ids: int64 [L], L ≤ max_tokens, never empty."""
+        return [self._row(prefix + text) for text in texts]
+
+    def _row(self, text: str) -> Ids:
+        whole = text[: self._limit].encode("utf-8", "replace").decode("utf-8")  # lone surrogates
+        ids = self._tokenizer.encode(whole).ids
+        return np.array(ids or [self._pad], dtype=np.int64)
+
+    def pad(self, rows: Sequence[Ids]) -> tuple[Ids, Ids]:
+        """Stack rows into ids and mask, int64 [N, L] each, L the longest of them."""
+        longest = max(map(len, rows), default=0)
+        ids = np.full((len(rows), longest), self._pad, dtype=np.int64)
+        mask = np.zeros_like(ids)
+        for n, row in enumerate(rows):
+            ids[n, : len(row)] = row
+            mask[n, : len(row)] = 1
+        return ids, mask
+
+
+def _pad_id(tokenizer: Tokenizer) -> int:
+    declared = tokenizer.padding
+    if declared is not None:
+        return int(declared["pad_id"])
+    ids = (tokenizer.token_to_id(name) for name in _PADS)
+    return next((found for found in ids if found is not None), 0)
