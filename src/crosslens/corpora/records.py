@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,8 @@ class Record:
     Attributes:
         key: the source key, by which a repeated import recognises the product.
         pictures: paths, resolved against the source file, in order; they may not exist.
+        contents: pictures whose bytes stand in the source itself (parquet, MUGE); not yet decoded.
+        picture_urls: pictures that must be fetched; nothing in `corpora` opens a connection.
     """
 
     where: Where
@@ -35,6 +37,8 @@ class Record:
     description: str = ""
     attributes: Mapping[str, Any] = field(default_factory=dict)
     pictures: tuple[Path, ...] = ()
+    contents: tuple[bytes, ...] = field(default=(), repr=False)
+    picture_urls: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +48,14 @@ class BadRecord:
     where: Where
     reason: str
     key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One entry of a table before its columns are understood."""
+
+    where: Where
+    values: Mapping[str, Any]
+
+
+Entry: TypeAlias = Record | BadRecord

@@ -1,0 +1,60 @@
+"""Which characters a text file is written in; Excel's Chinese files are not UTF-8."""
+
+from __future__ import annotations
+
+import codecs
+from pathlib import Path
+
+ENOUGH_LINES = 10_000
+BOMS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+
+
+def detect_encoding(path: Path) -> str:
+    """
+    Name the encoding of a text file: its byte-order mark, else UTF-8, else GB18030.
+
+    A file is taken for GB18030 when most of its lines beyond ASCII are not UTF-8, so one broken
+    line does not turn a UTF-8 file into nonsense.
+    """
+    with path.open("rb") as file:
+        head = file.read(3)
+        for bom, name in BOMS.items():
+            if head.startswith(bom):
+                return name
+        file.seek(0)
+        good = bad = 0
+        for line in file:
+            if line.isascii():
+                continue
+            good, bad = (good + 1, bad) if is_utf8(line) else (good, bad + 1)
+            if good + bad >= ENOUGH_LINES:
+                break
+    return "gb18030" if bad > good else "utf-8"
+
+
+def is_utf8(line: bytes) -> bool:
+    """Say whether these bytes are UTF-8."""
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def has_undecoded(text: str) -> bool:
+    """Say whether bytes that the encoding does not know were carried over (surrogateescape)."""
+    return any("\udc80" <= character <= "\udcff" for character in text)
+
+
+def count_lines(path: Path) -> int:
+    """Count lines by their newlines, in blocks; a last line without one counts."""
+    lines, last = 0, b"\n"
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            lines += block.count(b"\n")
+            last = block[-1:]
+    return lines + (last != b"\n")

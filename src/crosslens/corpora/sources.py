@@ -1,0 +1,147 @@
+"""Open whatever a user points at: a folder of pictures, a file, a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from crosslens.corpora.captions import find_captions, read_captions
+from crosslens.corpora.encoding import count_lines
+from crosslens.corpora.folder import count_pictures, folder_entries, has_pictures
+from crosslens.corpora.jsonl import json_rows
+from crosslens.corpora.mapping import NO_MAPPING, ColumnMapping
+from crosslens.corpora.muge import PICTURES, muge_entries, muge_files
+from crosslens.corpora.parquet import count_parquet, parquet_columns, parquet_rows
+from crosslens.corpora.records import BadRecord, Entry, Row
+from crosslens.corpora.rows import records
+from crosslens.corpora.tables import count_rows, table_columns, table_rows
+from crosslens.errors import InvalidRequest
+
+PRODUCT_FILES = ("items.jsonl", "products.jsonl", "corpus.jsonl")
+JSON = frozenset({".jsonl", ".ndjson", ".json"})
+TABLE = frozenset({".csv", ".tsv"})
+ALLOWED = (
+    "allowed are a folder of pictures, a folder with "
+    f"{', '.join(PRODUCT_FILES)} or parquet files, and files .jsonl .ndjson .json .csv .tsv "
+    f".parquet and *{PICTURES}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """
+    Products where they stand; iterating reads them again from the start, in the same order.
+
+    Attributes:
+        path: what the user pointed at.
+        describe: what it was taken for, in words.
+    """
+
+    path: Path
+    describe: str
+    read: Callable[[], Iterator[Entry]]
+    count: Callable[[], int]
+
+    def __iter__(self) -> Iterator[Entry]:
+        return self.read()
+
+    def count_hint(self) -> int | None:
+        """Estimate the entries for progress, by lines, metadata or files; None when unreadable."""
+        try:
+            return self.count()
+        except OSError:
+            return None
+
+
+def open_source(
+    path: Path, *, mapping: ColumnMapping | None = None, captions: Path | None = None
+) -> Source:
+    """
+    Say what `path` is and make it readable.
+
+    A folder with `items.jsonl`, `products.jsonl` or `corpus.jsonl` is read as that file, one with
+    parquet or MUGE files as these, any other as a folder of pictures, with `captions` or the
+    `captions.*` or `metadata.*` file in it.
+
+    Raises:
+        InvalidRequest: the path is missing, empty or of an unknown kind; a table has no header or
+            lacks a mapped column; captions are given for something that is no picture folder.
+        MissingExtra: parquet is not installed.
+    """
+    try:
+        source = _opened(Path(path), mapping or NO_MAPPING, captions)
+    except OSError as exc:
+        raise InvalidRequest(f"{path} cannot be read: {exc.strerror}") from exc
+    if captions is not None and source.describe != "folder of pictures":
+        raise InvalidRequest(
+            f"captions belong to a folder of pictures; {path} is {source.describe}"
+        )
+    return source
+
+
+def _opened(path: Path, mapping: ColumnMapping, captions: Path | None) -> Source:
+    if path.is_dir():
+        return _folder(path, mapping, captions)
+    if not path.exists():
+        raise InvalidRequest(f"there is no file or folder {path}", hint=ALLOWED)
+    if path.stat().st_size == 0:
+        raise InvalidRequest(f"{path} is empty", hint=ALLOWED)
+    return _file(path, mapping)
+
+
+def _folder(path: Path, mapping: ColumnMapping, captions: Path | None) -> Source:
+    for name in PRODUCT_FILES:
+        if (path / name).is_file():
+            return _file(path / name, mapping)
+    if captions is None and (shards := sorted(path.glob("*.parquet"))):
+        return _joined(path, shards, mapping)
+    if captions is None and (shards := muge_files(path)):
+        return _joined(path, shards, mapping)
+    side_file = captions or find_captions(path)
+    if captions is not None:
+        read_captions(captions, mapping)
+    if not has_pictures(path):
+        raise InvalidRequest(f"{path} holds no picture and no data set", hint=ALLOWED)
+
+    def read() -> Iterator[Entry]:
+        side = read_captions(side_file, mapping) if side_file else None
+        return folder_entries(path, side, mapping)
+
+    return Source(path, "folder of pictures", read, lambda: count_pictures(path))
+
+
+def _joined(path: Path, files: Sequence[Path], mapping: ColumnMapping) -> Source:
+    parts = [_file(file, mapping) for file in files]
+    return Source(
+        path,
+        f"{len(parts)} files of {parts[0].describe}",
+        lambda: chain.from_iterable(parts),
+        lambda: sum(part.count() for part in parts),
+    )
+
+
+def _file(path: Path, mapping: ColumnMapping) -> Source:
+    suffix = path.suffix.lower()
+    if path.name.endswith(PICTURES):
+        return Source(path, "MUGE pictures", lambda: muge_entries(path), lambda: count_lines(path))
+    if suffix in JSON:
+        return _rows(path, "JSON Lines", mapping, json_rows, count_lines)
+    if suffix in TABLE:
+        mapping.check([name for name in table_columns(path) if name])
+        return _rows(path, "table", mapping, table_rows, count_rows)
+    if suffix == ".parquet":
+        mapping.check(parquet_columns(path))
+        return _rows(path, "parquet", mapping, parquet_rows, count_parquet)
+    raise InvalidRequest(f"{path} is of an unknown kind", hint=ALLOWED)
+
+
+def _rows(
+    path: Path,
+    describe: str,
+    mapping: ColumnMapping,
+    read: Callable[[Path], Iterable[Row | BadRecord]],
+    count: Callable[[Path], int],
+) -> Source:
+    return Source(path, describe, lambda: records(read(path), mapping), lambda: count(path))
