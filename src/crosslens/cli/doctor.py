@@ -1,0 +1,57 @@
+"""`crosslens doctor`: is everything in order? One line each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+import typer
+
+from crosslens.cli.screen import Json, opened, print_json
+
+if TYPE_CHECKING:
+    from crosslens.indexing.checkup import Finding
+    from crosslens.wiring import App
+
+
+def doctor(context: typer.Context, as_json: Json = False) -> None:
+    """Check catalogue, pictures, bundles, index and changes; exit 0 only if all is well."""
+    with opened(context) as app:
+        findings = _findings(app)
+        if as_json:
+            checks = [{"name": f.name, "ok": f.ok, "detail": f.detail} for f in findings]
+            print_json({"ok": all(f.ok for f in findings), "checks": checks})
+        else:
+            for finding in findings:
+                _print(finding)
+        if not all(finding.ok for finding in findings):
+            raise typer.Exit(1)
+
+
+def _findings(app: App) -> list[Finding]:
+    from crosslens.indexing import checkup
+
+    def settings() -> Finding:
+        return checkup.Finding("home", True, str(app.settings.home))
+
+    def bundle(name: str) -> Finding:
+        report = app.bundle(name).check()
+        detail = f"{report.compared} golden vectors, largest difference {report.max_difference:.1e}"
+        return checkup.Finding(name, report.passed, detail, "install the bundle again")
+
+    checks: dict[str, Callable[[], Finding]] = {
+        "home": settings,
+        "catalogue": lambda: checkup.check_catalog(app.catalog),
+        "pictures": lambda: checkup.check_media(app.catalog, app.media),
+        **{name: partial(bundle, name) for name in app.purposes()},
+        "changes": lambda: checkup.check_outbox(app.catalog),
+        "index": lambda: checkup.check_index(app.catalog, app.index_store),
+    }
+    return [checkup.examine(name, check) for name, check in checks.items()]
+
+
+def _print(finding: Finding) -> None:
+    print(f"{'ok ' if finding.ok else 'BAD'}  {finding.name:<16} {finding.detail}")
+    if finding.hint and not finding.ok:
+        print(f"     {'':<16} hint: {finding.hint}")

@@ -1,0 +1,93 @@
+"""The commands; what they need is imported when they run, so that help is instant."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from crosslens.cli import doctor as doctor_command
+from crosslens.cli import evaluate, imports, index, model, product, search
+from crosslens.cli.screen import State, report_error
+from crosslens.errors import CrosslensError
+
+app = typer.Typer(
+    name="crosslens",
+    help="Find products by picture, by words, or by “like this, but red”.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("import")(imports.import_)
+app.command("search")(search.search)
+app.add_typer(product.app, name="product")
+app.add_typer(index.app, name="index")
+app.add_typer(model.app, name="model")
+app.command("evaluate")(evaluate.evaluate)
+app.command("doctor")(doctor_command.doctor)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from crosslens import __version__
+
+        print(f"crosslens {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def everywhere(
+    context: typer.Context,
+    home: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder in which everything lives. [env: CROSSLENS_HOME]", show_default=False
+        ),
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show what happens.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Options for every command."""
+    context.obj = State(home=home, verbose=verbose)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """
+    Run one command and return its exit code.
+
+    0 done, 1 failed or found something wrong, 2 misused, 130 interrupted, 141 reader gone.
+    """
+    try:
+        app(hoist_home(list(sys.argv[1:] if arguments is None else arguments)))
+    except CrosslensError as exc:
+        return report_error(exc)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader of our output has gone, as in `| head`
+        sys.stderr.close()
+        return 141
+    except SystemExit as exc:
+        return exc.code if isinstance(exc.code, int) else int(exc.code is not None)
+    return 0
+
+
+def hoist_home(arguments: list[str]) -> list[str]:
+    """Move `--home DIR` to the front, so that it may stand after the command too."""
+    front: list[str] = []
+    rest: list[str] = []
+    waiting = iter(arguments)
+    for argument in waiting:
+        if argument == "--":
+            rest += [argument, *waiting]
+        elif argument == "--home":
+            front += [argument, *([value] if (value := next(waiting, None)) is not None else [])]
+        elif argument.startswith("--home="):
+            front.append(argument)
+        else:
+            rest.append(argument)
+    return front + rest

@@ -1,0 +1,99 @@
+"""`crosslens model …`: which bundles there are, and whether they are what they claim."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from crosslens.cli.screen import Json, opened, print_json, say, table
+from crosslens.errors import CrosslensError
+
+if TYPE_CHECKING:
+    from crosslens.encode.cards import Card
+    from crosslens.wiring import App
+
+app = typer.Typer(help="List, show and check encoder bundles.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_(context: typer.Context, as_json: Json = False) -> None:
+    """List the bundles of this home and the built-in ones."""
+    with opened(context) as app:
+        used = app.purposes()
+        rows = [_row(app.shelf.card(name), used.get(name, [])) for name in app.shelf.names()]
+        if as_json:
+            print_json({"models": rows})
+            return
+        shown = [[", ".join(v) if isinstance(v, list) else v for v in row.values()] for row in rows]
+        table(["name", "space", "dim", "towers", "licence", "used for", "about"], shown)
+
+
+def _row(card: Card, purposes: list[str]) -> dict[str, Any]:
+    towers = {"text": card.text, "picture": card.picture}
+    return {
+        "name": card.name,
+        "space": card.space,
+        "dim": card.dim,
+        "towers": [name for name, tower in towers.items() if tower],
+        "licence": card.licence,
+        "used_for": purposes,
+        "about": card.about,
+    }
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Name of a bundle, or its folder.")],
+    as_json: Json = False,
+) -> None:
+    """Show a bundle's card."""
+    from dataclasses import asdict
+
+    with opened(context) as app:
+        shown = asdict(app.shelf.card(name))
+        if as_json:
+            print_json(shown)
+        else:
+            _print_nested(shown)
+
+
+@app.command()
+def check(
+    context: typer.Context,
+    names: Annotated[list[str] | None, typer.Argument(help="Bundles; all if none.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Compare bundles with their digests and golden vectors; exit 0 only if all agree."""
+    with opened(context) as app:
+        checks = [_checked(app, name) for name in names or app.shelf.names()]
+        if as_json:
+            print_json({"checks": checks})
+        else:
+            rows = [[c["name"], "ok" if c["ok"] else "FAILED", c["detail"]] for c in checks]
+            table(["bundle", "", "detail"], rows)
+        if not all(check["ok"] for check in checks):
+            say("hint: do not use a bundle that fails; export or install it again")
+            raise typer.Exit(1)
+
+
+def _checked(app: App, name: str) -> dict[str, Any]:
+    try:
+        report = app.bundle(name).check()
+    except CrosslensError as exc:
+        return {"name": name, "ok": False, "detail": exc.message}
+    detail = (
+        f"{report.compared} vectors, largest difference {report.max_difference:.1e} "
+        f"(allowed {report.tolerance:.0e})"
+    )
+    return {"name": name, "ok": report.passed, "detail": detail}
+
+
+def _print_nested(value: dict[str, Any], indent: str = "") -> None:
+    for name, part in value.items():
+        if isinstance(part, dict):
+            print(f"{indent}{name}")
+            _print_nested(part, indent + "  ")
+        elif part not in (None, "", [], ()):
+            print(f"{indent}{name:<14} {part}")

@@ -1,0 +1,67 @@
+"""Put the queries of a judged set to the search engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from crosslens.catalog.media import MediaStore
+from crosslens.catalog.store import CatalogStore
+from crosslens.corpora.judgements import Query
+from crosslens.errors import InvalidRequest, NotFound
+from crosslens.evaluate.runs import Ranked
+from crosslens.search.engine import SearchEngine
+from crosslens.search.request import SearchRequest
+from crosslens.values import Kind
+
+WORDLESS = (Kind.IMAGE2IMAGE, Kind.IMAGE2TEXT)
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """
+    Answer queries by searching.
+
+    Attributes:
+        base: kind, alpha, fusion and limit of every request.
+    """
+
+    engine: SearchEngine
+    catalog: CatalogStore
+    media: MediaStore
+    base: SearchRequest
+
+    def __call__(self, query: Query) -> Ranked:
+        """
+        Search for one query: (source key, score), best first.
+
+        Raises:
+            InvalidRequest: the query lacks what its kind of search needs, or its picture is gone.
+            NotFound: the product it starts from is not in the gallery.
+        """
+        answer = self.engine.search(self._request(query))
+        return [
+            (hit.product.fields.source_key or str(hit.product.id), hit.score) for hit in answer.hits
+        ]
+
+    def _request(self, query: Query) -> SearchRequest:
+        words = "" if self.base.kind in WORDLESS else (query.words or "")
+        limit = self.base.limit + query.excluded
+        return replace(self.base, words=words, pictures=self._pictures(query), limit=limit)
+
+    def _pictures(self, query: Query) -> tuple[bytes, ...]:
+        if query.picture is not None:
+            return (_read(query.picture),)
+        if query.product is None:
+            return ()
+        product = self.catalog.by_source_keys([query.product]).get(query.product)
+        if product is None:
+            raise NotFound(f"the gallery has no product {query.product!r}")
+        return tuple(self.media.get(picture.sha256) for picture in product.pictures[:1])
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as exc:
+        raise InvalidRequest(f"picture {path} cannot be read: {exc.strerror}") from exc

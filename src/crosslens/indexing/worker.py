@@ -1,0 +1,184 @@
+"""Settle changes: lease, read each product as it is now, encode, write or delete, acknowledge."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from crosslens.catalog.changes import Change
+from crosslens.catalog.product import Product
+from crosslens.catalog.store import CatalogStore
+from crosslens.errors import CrosslensError, Overloaded, StorageFull, Unavailable
+from crosslens.indexing.rows import RowMaker
+from crosslens.telemetry import logger
+from crosslens.vectors.index import ProductRows, VectorIndex
+
+TRANSIENT = (Unavailable, Overloaded, StorageFull)  # the product is not to blame
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """
+    How a worker works.
+
+    Attributes:
+        batch: products per lease.
+        lease_s: seconds before another worker may take what this one holds.
+        max_tries: failures of one product after which its change is parked.
+        first_delay_s: wait after the first failure; doubles each time, up to five minutes.
+        idle_s: wait when nothing is due.
+    """
+
+    batch: int = 64
+    lease_s: float = 60.0
+    max_tries: int = 5
+    first_delay_s: float = 1.0
+    idle_s: float = 0.2
+
+    def delay_s(self, tries: int) -> float:
+        """Return the wait before try number `tries` + 1."""
+        return min(self.first_delay_s * 2.0 ** min(tries, 30), 300.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    changes: list[Change]
+    rows: Future[list[ProductRows]]
+    gone: list[int]
+
+
+class Worker:
+    """
+    Keep one index true to the catalogue; several workers may share a catalogue.
+
+    Two batches are in flight: while one is written, the next is encoded.
+    """
+
+    def __init__(
+        self,
+        catalog: CatalogStore,
+        index: VectorIndex,
+        maker: RowMaker,
+        *,
+        pace: Pace | None = None,
+        threads: int = 1,
+        on_settled: Callable[[int], None] = lambda changes: None,
+    ) -> None:
+        self._catalog = catalog
+        self._index = index
+        self._maker = maker
+        self._pace = pace or Pace()
+        self._threads = max(threads, 1)
+        self._on_settled = on_settled
+        self._owner = f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}:{id(self)}"
+        self._log = logger("worker")
+
+    def drain(self, stop: threading.Event | None = None) -> int:
+        """
+        Settle everything that is due now.
+
+        Args:
+            stop: when set, finish the batches in flight and return.
+
+        Returns:
+            How many changes were settled.
+        """
+        settled = 0
+        flying: deque[_Batch] = deque()
+        with ThreadPoolExecutor(self._threads, thread_name_prefix="encode") as pool:
+            while True:
+                if not (stop and stop.is_set()) and (batch := self._begin(pool)):
+                    flying.append(batch)
+                    if len(flying) <= self._threads:
+                        continue
+                if not flying:
+                    return settled
+                done = self._finish(flying.popleft())
+                self._on_settled(done)
+                settled += done
+
+    def run(self, stop: threading.Event) -> int:
+        """
+        Settle changes until told to stop; survives failures of catalogue and index.
+
+        Returns:
+            How many changes were settled.
+        """
+        failures = settled = 0
+        while not stop.is_set():
+            try:
+                settled += self.drain(stop)
+                failures = 0
+                stop.wait(self._pace.idle_s)
+            except CrosslensError as exc:
+                failures += 1
+                self._log.warning("worker waits", error=str(exc), failures=failures)
+                stop.wait(self._pace.delay_s(failures))
+        return settled
+
+    def _begin(self, pool: ThreadPoolExecutor) -> _Batch | None:
+        pace = self._pace
+        changes = self._catalog.lease(limit=pace.batch, lease_s=pace.lease_s, owner=self._owner)
+        if not changes:
+            return None
+        products = self._catalog.read([change.product_id for change in changes])
+        live = [product for product in products.values() if not product.retired]
+        kept = {product.id for product in live}
+        gone = [c.product_id for c in changes if c.product_id not in kept]
+        return _Batch(changes, pool.submit(self._maker.rows, live, self._index.spec), gone)
+
+    def _finish(self, batch: _Batch) -> int:
+        try:
+            self._write(batch.rows.result(), batch.gone)
+        except TRANSIENT as exc:
+            self._postpone(batch.changes, exc)
+            return 0
+        except Exception:  # noqa: BLE001 - whatever one product does, the others are settled
+            return sum(self._settle_alone(change) for change in batch.changes)
+        self._catalog.settle(batch.changes, owner=self._owner)
+        return len(batch.changes)
+
+    def _settle_alone(self, change: Change) -> int:
+        """Settle one change of a batch that failed, so that only the poison one waits."""
+        try:
+            product = self._catalog.read([change.product_id]).get(change.product_id)
+            live = [] if product is None or product.retired else [product]
+            self._write(self._rows(live), [] if live else [change.product_id])
+        except Exception as exc:  # noqa: BLE001 - a poison product is parked with its reason
+            self._postpone([change], exc)
+            return 0
+        self._catalog.settle([change], owner=self._owner)
+        return 1
+
+    def _rows(self, products: Sequence[Product]) -> list[ProductRows]:
+        return self._maker.rows(products, self._index.spec)
+
+    def _write(self, rows: Sequence[ProductRows], gone: Sequence[int]) -> None:
+        if rows:
+            self._index.upsert(rows)
+        if gone:
+            self._index.delete(gone)
+
+    def _postpone(self, changes: Sequence[Change], exc: Exception) -> None:
+        blameless = isinstance(exc, TRANSIENT)
+        for change in changes:
+            park = not blameless and change.tries + 1 >= self._pace.max_tries
+            delay = self._pace.delay_s(change.tries)
+            self._log.warning(
+                "change parked" if park else "change postponed",
+                product=change.product_id,
+                tries=change.tries + 1,
+                error=_reason(exc),
+            )
+            self._catalog.postpone(
+                change, owner=self._owner, error=_reason(exc), delay_s=delay, park=park
+            )
+
+
+def _reason(exc: Exception) -> str:
+    return str(exc) if isinstance(exc, CrosslensError) else f"{type(exc).__name__}: {exc}"

@@ -1,0 +1,146 @@
+"""Decide which probes answer a question. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from crosslens.errors import InvalidRequest
+from crosslens.search.request import Fusion, SearchRequest
+from crosslens.values import Kind, Modality
+
+FUSED_DEPTH = 100  # a product that only one probe ranks below this is not worth its place
+
+
+class Purpose(StrEnum):
+    """Which encoder makes the query vector: a field of `Encoders`, or a sum of two."""
+
+    TEXT = "text"
+    WORDS = "words"
+    PICTURES = "pictures"
+    LOOKS = "looks"
+    COMPOSED = "composed"
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """
+    One question put to the vector index.
+
+    Attributes:
+        name: how answers refer to it: the kind of search it is, or "keyword".
+        purpose: which encoder; None for the keyword field.
+        weight: its share of the fused score, > 0.
+    """
+
+    name: str
+    purpose: Purpose | None
+    modality: Modality
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """
+    What to do for one question.
+
+    Attributes:
+        kind: the kind of search after `auto` is resolved.
+        depth: candidates to ask of each probe.
+        notes: what the caller should know about how the answer came about.
+    """
+
+    kind: Kind
+    probes: tuple[Probe, ...]
+    fusion: Fusion
+    depth: int
+    notes: tuple[str, ...] = ()
+
+
+TEXT2TEXT = Probe("text2text", Purpose.TEXT, Modality.TEXT, 1.0)
+TEXT2IMAGE = Probe("text2image", Purpose.WORDS, Modality.PICTURE, 1.0)
+IMAGE2IMAGE = Probe("image2image", Purpose.LOOKS, Modality.PICTURE, 1.0)
+IMAGE2TEXT = Probe("image2text", Purpose.PICTURES, Modality.TEXT, 1.0)
+COMPOSED = Probe("composed", Purpose.COMPOSED, Modality.PICTURE, 1.0)
+KEYWORD = Probe("keyword", None, Modality.TEXT, 1.0)
+
+
+def plan(request: SearchRequest) -> Plan:
+    """
+    Choose probes, weights and depth.
+
+    Raises:
+        InvalidRequest: the kind needs words or a picture that the request lacks.
+    """
+    kind = resolve(request)
+    probes = _PROBES[kind](request)
+    page = request.offset + request.limit
+    depth = page if len(probes) == 1 else max(FUSED_DEPTH, 2 * page)
+    return Plan(kind, probes, request.fusion, depth, _notes(kind))
+
+
+def resolve(request: SearchRequest) -> Kind:
+    """Turn `auto` into the kind that fits what was given."""
+    if request.kind is not Kind.AUTO:
+        return request.kind
+    if request.pictures and not request.words:
+        return Kind.IMAGE2IMAGE
+    return Kind.HYBRID
+
+
+def _single(probe: Probe) -> Callable[[SearchRequest], tuple[Probe, ...]]:
+    def probes(request: SearchRequest) -> tuple[Probe, ...]:
+        if probe.purpose in (Purpose.TEXT, Purpose.WORDS):
+            _need(request.words, probe.name, "words")
+        else:
+            _need(request.pictures, probe.name, "a picture, or a product that has one")
+        return (probe,)
+
+    return probes
+
+
+def _hybrid(request: SearchRequest) -> tuple[Probe, ...]:
+    alpha = 0.5 if request.alpha is None else request.alpha
+    dense: list[Probe] = []
+    if request.pictures:
+        dense.append(IMAGE2IMAGE)
+    if request.words:
+        dense += [TEXT2IMAGE] if request.pictures else [TEXT2TEXT, TEXT2IMAGE]
+    if not request.words:
+        if alpha == 0:
+            raise InvalidRequest("alpha 0 searches by keywords only, which needs words")
+        return tuple(dense)
+    shared = [_weighted(probe, alpha / len(dense)) for probe in dense]
+    return tuple(p for p in (*shared, _weighted(KEYWORD, 1 - alpha)) if p.weight > 0)
+
+
+def _composed(request: SearchRequest) -> tuple[Probe, ...]:
+    _need(request.words, "composed", "words that say what to change")
+    _need(request.pictures, "composed", "a picture, or a product that has one")
+    return (COMPOSED,)
+
+
+_PROBES: dict[Kind, Callable[[SearchRequest], tuple[Probe, ...]]] = {
+    Kind.TEXT2TEXT: _single(TEXT2TEXT),
+    Kind.TEXT2IMAGE: _single(TEXT2IMAGE),
+    Kind.IMAGE2IMAGE: _single(IMAGE2IMAGE),
+    Kind.IMAGE2TEXT: _single(IMAGE2TEXT),
+    Kind.HYBRID: _hybrid,
+    Kind.COMPOSED: _composed,
+}
+
+
+def _weighted(probe: Probe, weight: float) -> Probe:
+    return Probe(probe.name, probe.purpose, probe.modality, weight)
+
+
+def _need(given: object, kind: str, what: str) -> None:
+    if not given:
+        raise InvalidRequest(f"{kind} search needs {what}")
+
+
+def _notes(kind: Kind) -> tuple[str, ...]:
+    if kind is Kind.COMPOSED:
+        return ("no composer for this space: picture and words were added as vectors",)
+    return ()

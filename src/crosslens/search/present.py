@@ -1,0 +1,95 @@
+"""From a ranking to an answer: the catalogue has the last word on what exists."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from crosslens.catalog.product import Product
+from crosslens.search.rank import Ranked
+from crosslens.values import AttributeValue, Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """
+    A product in an answer.
+
+    Attributes:
+        position: which of its pictures matched best, None if none was looked at.
+        scores: raw score per probe, empty unless asked for.
+    """
+
+    product: Product
+    score: float
+    position: int | None = None
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """
+    A page of hits, best first.
+
+    Attributes:
+        kind: the kind of search after `auto` was resolved.
+        facets: per attribute, how many of the products found hold each value, most first.
+        found: how many products the probes found, up to the depth they were asked for.
+        notes: what to know about how the answer came about.
+        missing: probes that did not answer, with the reason.
+        took_ms: milliseconds per step.
+    """
+
+    hits: tuple[Hit, ...]
+    kind: Kind
+    found: int
+    facets: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    missing: Mapping[str, str] = field(default_factory=dict)
+    took_ms: Mapping[str, float] = field(default_factory=dict)
+
+
+def visible(
+    ranking: Sequence[Ranked], products: Mapping[int, Product], *, exclude: int | None
+) -> list[Ranked]:
+    """Keep what the catalogue still shows, and not the product that was asked about."""
+    return [
+        ranked
+        for ranked in ranking
+        if ranked.product_id != exclude
+        and (product := products.get(ranked.product_id)) is not None
+        and not product.retired
+    ]
+
+
+def hits(
+    ranking: Iterable[Ranked], products: Mapping[int, Product], *, explain: bool
+) -> tuple[Hit, ...]:
+    """Join a page of the ranking with its products."""
+    return tuple(
+        Hit(products[r.product_id], r.score, r.position, dict(r.scores) if explain else {})
+        for r in ranking
+    )
+
+
+def count_facets(names: Sequence[str], products: Iterable[Product]) -> dict[str, dict[str, int]]:
+    """Count the values of attributes, most frequent first, then by name."""
+    counters: dict[str, Counter[str]] = {name: Counter() for name in names}
+    for product in products:
+        for name in names:
+            value = product.fields.attributes.get(name)
+            if value is not None:
+                counters[name].update(_shown(value))
+    return {
+        name: dict(sorted(counter.items(), key=lambda pair: (-pair[1], pair[0])))
+        for name, counter in counters.items()
+    }
+
+
+def _shown(value: AttributeValue) -> Iterable[str]:
+    if isinstance(value, list):
+        return dict.fromkeys(value)
+    if isinstance(value, bool):
+        return ["true" if value else "false"]
+    return [f"{value:g}" if isinstance(value, float) else value]

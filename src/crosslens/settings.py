@@ -1,0 +1,160 @@
+"""Every knob, with its unit and what it is for; the only reader of the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from crosslens.errors import InvalidRequest
+from crosslens.values import AttributeType
+
+FILE = "crosslens.toml"
+
+
+class Settings(BaseSettings):
+    """
+    What a crosslens home is set to: command line, then environment, then `crosslens.toml`, then
+    the defaults here.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="CROSSLENS_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    home: Path = Field(description="folder in which everything of this catalogue lives")
+    catalog_url: str = Field(
+        "", description="SQLAlchemy URL of the catalogue; empty: SQLite in the home"
+    )
+    index_url: str = Field(
+        "",
+        description="vector index; empty: Zvec in the home; `milvus:` and a Milvus URI or a file "
+        "for Milvus Lite; `memory:` for trying things out",
+    )
+    cross_modal: str = Field(
+        "crosslens-mini",
+        description="bundle whose words and pictures share a space: a name or a folder",
+    )
+    text: str = Field(
+        "", description="bundle for words ↔ titles; empty: the words of the cross-modal bundle"
+    )
+    looks: str = Field(
+        "", description="bundle for picture ↔ picture; empty: the pictures of the cross-modal one"
+    )
+    attributes: dict[str, AttributeType] = Field(
+        default_factory=dict,
+        description="filterable attributes and their types: keyword, keywords, number, bool, date",
+    )
+    threads: int = Field(0, ge=0, le=256, description="encoder workers; 0: one per core")
+    encode_queue: int = Field(
+        512, ge=1, description="calls that may wait for an encoder before others are refused"
+    )
+    encode_timeout_s: float = Field(
+        30.0, gt=0, description="seconds a query may wait for an encoder"
+    )
+    query_cache: int = Field(10_000, ge=0, description="query vectors kept in memory, per space")
+    max_picture_bytes: int = Field(
+        30_000_000, ge=1, description="largest picture file accepted, in bytes"
+    )
+    max_picture_pixels: int = Field(
+        40_000_000, ge=1, description="most pixels of a picture, checked before it is decoded"
+    )
+    lease_s: float = Field(
+        60.0, gt=0, description="seconds a worker owns a change before another may take it"
+    )
+    max_tries: int = Field(
+        5, ge=1, description="failures after which a change is parked for a person to look at"
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Add the home's TOML file below the environment."""
+        home = init_settings().get("home")
+        file = TomlConfigSettingsSource(settings_cls, Path(home) / FILE if home else None)
+        return init_settings, env_settings, file
+
+
+def load(home: Path | None = None, **overrides: Any) -> Settings:
+    """
+    Read the settings of a home.
+
+    Args:
+        home: where everything lives; None asks CROSSLENS_HOME, then the user's data folder.
+        overrides: settings that win over environment and file.
+
+    Raises:
+        InvalidRequest: a value is not allowed, a name is unknown, or the file is not TOML.
+    """
+    where = home or default_home(os.environ)
+    try:
+        return Settings(home=where.expanduser().absolute(), **overrides)
+    except ValidationError as exc:
+        raise InvalidRequest(_explain(exc), hint=f"see {where / FILE} and CROSSLENS_*") from exc
+    except (ValueError, OSError) as exc:
+        raise InvalidRequest(f"{where / FILE} cannot be read: {exc}") from exc
+
+
+def default_home(environ: Mapping[str, str]) -> Path:
+    """Return CROSSLENS_HOME, else the user's data folder."""
+    if chosen := environ.get("CROSSLENS_HOME"):
+        return Path(chosen)
+    base = environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(base) / "crosslens"
+
+
+def write_missing(home: Path, **tables: Mapping[str, str]) -> bool:
+    """
+    Append tables of plain strings to the home's file; a table that is there already is kept.
+
+    Returns:
+        Whether anything was written.
+    """
+    file = home / FILE
+    text = file.read_text("utf-8") if file.exists() else ""
+    present = {
+        line.split("]")[0].strip().lstrip("[")
+        for line in text.splitlines()
+        if line.lstrip().startswith("[")
+    }
+    added = "".join(_toml_table(name, rows) for name, rows in tables.items() if name not in present)
+    if added:
+        home.mkdir(parents=True, exist_ok=True)
+        joined = f"{text.rstrip()}\n\n{added}" if text.strip() else added
+        draft = file.with_suffix(".toml.new")
+        draft.write_text(joined, "utf-8")
+        draft.replace(file)
+    return bool(added)
+
+
+def _toml_table(name: str, rows: Mapping[str, str]) -> str:
+    lines = [f"{_toml_text(key)} = {_toml_text(value)}" for key, value in rows.items()]
+    return f"[{name}]\n" + "\n".join(lines) + "\n"
+
+
+def _toml_text(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return (
+        '"' + "".join(c if c >= " " and c != "\x7f" else f"\\u{ord(c):04x}" for c in escaped) + '"'
+    )
+
+
+def _explain(exc: ValidationError) -> str:
+    first = exc.errors()[0]
+    name = ".".join(map(str, first["loc"]))
+    return f"setting {name}: {first['msg']} (got {first.get('input')!r})"

@@ -1,0 +1,394 @@
+"""Settings → App: the only module that names concrete adapters."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import crosslens.bundled
+from crosslens.catalog.editing import Editor
+from crosslens.catalog.media import MediaStore
+from crosslens.catalog.product import Product
+from crosslens.catalog.store import CatalogStore
+from crosslens.corpora.records import BadRecord, Record
+from crosslens.encode.batching import BatchedPictures, BatchedText, Batcher
+from crosslens.encode.bundles import verify
+from crosslens.encode.cache import CachedPictures, CachedText
+from crosslens.encode.encoder import Encoders, PictureEncoder, TextEncoder
+from crosslens.encode.goldens import CheckReport
+from crosslens.encode.keywords import item_tokens, query_tokens
+from crosslens.encode.onnx import OnnxBundle
+from crosslens.encode.onnx import load as load_bundle
+from crosslens.encode.shelf import Shelf
+from crosslens.encode.towers import Row
+from crosslens.errors import BrokenBundle, InvalidRequest, NotFound, Unavailable
+from crosslens.indexing.importing import Importer, Indexing, Tally, import_and_index
+from crosslens.indexing.rebuild import Progress, Rebuilt, rebuild
+from crosslens.indexing.rows import ProductText, RowMaker
+from crosslens.indexing.worker import Pace, Worker
+from crosslens.pictures import Limits
+from crosslens.search.engine import SearchEngine
+from crosslens.search.match import Matcher
+from crosslens.settings import Settings
+from crosslens.values import Floats, Space
+from crosslens.vectors.index import IndexSpec, IndexStore, VectorIndex
+
+
+class Closable(Protocol):
+    """A part that holds files, threads or connections."""
+
+    def close(self) -> None:
+        """Release them."""
+
+
+ClosableT = TypeVar("ClosableT", bound=Closable)
+CACHED_PICTURES = 1_000
+PROBE_THREADS = 32
+
+
+class App:
+    """
+    One crosslens over one home; parts are built when first asked for.
+
+    Keyword arguments swap a part, as tests do.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        catalog: CatalogStore | None = None,
+        media: MediaStore | None = None,
+        encoders: Encoders | None = None,
+        index_store: IndexStore | None = None,
+    ) -> None:
+        self.settings = settings
+        parts = {
+            "catalog": catalog,
+            "media": media,
+            "encoders": encoders,
+            "index_store": index_store,
+        }
+        self.__dict__.update({name: part for name, part in parts.items() if part is not None})
+        self._closing = ExitStack()
+        self._loaded: dict[Path, LoadedBundle] = {}
+
+    def close(self) -> None:
+        """Release files, threads and connections, in reverse order of their making."""
+        self._closing.close()
+
+    @cached_property
+    def catalog(self) -> CatalogStore:
+        """The truth, in SQL."""
+        from crosslens.catalog.sql import SqlCatalog
+
+        self.settings.home.mkdir(parents=True, exist_ok=True)
+        url = self.settings.catalog_url or f"sqlite:///{self.settings.home / 'catalog.db'}"
+        return self._kept(SqlCatalog(url))
+
+    @cached_property
+    def media(self) -> MediaStore:
+        """Picture bytes."""
+        from crosslens.catalog.disk import DiskMedia
+
+        return DiskMedia(self.settings.home / "media")
+
+    @cached_property
+    def limits(self) -> Limits:
+        """What a picture may be."""
+        return Limits(
+            max_bytes=self.settings.max_picture_bytes, max_pixels=self.settings.max_picture_pixels
+        )
+
+    @cached_property
+    def editor(self) -> Editor:
+        """The use cases that write."""
+        return Editor(self.catalog, self.media, limits=self.limits)
+
+    @property
+    def threads(self) -> int:
+        """Encoder workers."""
+        return self.settings.threads or os.cpu_count() or 1
+
+    @cached_property
+    def shelf(self) -> Shelf:
+        """The home's bundles, then the built-in ones."""
+        built_in = Path(crosslens.bundled.__file__).parent
+        return Shelf([self.settings.home / "bundles", built_in])
+
+    @cached_property
+    def encoders(self) -> Encoders:
+        """Encoders of what the catalogue holds, one per purpose."""
+        cross = self.bundle(self.settings.cross_modal)
+        text = self.bundle(self.settings.text) if self.settings.text else cross
+        looks = self.bundle(self.settings.looks) if self.settings.looks else cross
+        return Encoders(
+            text=text.words, words=cross.words, pictures=cross.pictures, looks=looks.pictures
+        )
+
+    @cached_property
+    def query_encoders(self) -> Encoders:
+        """The same encoders for queries, with their vectors remembered."""
+        entries = self.settings.query_cache
+        if not entries:
+            return self.encoders
+        own = self.encoders
+        few = min(entries, CACHED_PICTURES)
+        texts = {e: CachedText(e, entries=entries) for e in {own.text, own.words}}
+        pictures = {e: CachedPictures(e, entries=few) for e in {own.pictures, own.looks}}
+        return Encoders(
+            texts[own.text], texts[own.words], pictures[own.pictures], pictures[own.looks]
+        )
+
+    @cached_property
+    def index_spec(self) -> IndexSpec:
+        """What the settings want the index to hold."""
+        encoders = self.encoders
+        return IndexSpec(encoders.text_spaces, encoders.picture_spaces, self.settings.attributes)
+
+    @cached_property
+    def index_store(self) -> IndexStore:
+        """Where vectors live."""
+        scheme, _, rest = self.settings.index_url.partition(":")
+        if scheme not in _INDEX_STORES:
+            allowed = ", ".join(f"{name}:" for name in _INDEX_STORES if name)
+            raise InvalidRequest(f"index_url is {self.settings.index_url!r}, allowed are {allowed}")
+        return self._kept(_INDEX_STORES[scheme](self.settings, rest, self.index_spec))
+
+    @property
+    def index(self) -> VectorIndex:
+        """
+        The live index; an empty one of another spec is replaced, since that costs nothing.
+
+        Raises:
+            Unavailable: another process holds it.
+        """
+        live = self.index_store.live()
+        if live.spec != self.index_store.wanted() and live.counts().products == 0:
+            self.index_store.draft().take_over()
+        return live
+
+    @cached_property
+    def maker(self) -> RowMaker:
+        """Products → rows of the index."""
+        return RowMaker(self.encoders, self.media, item_tokens, self._product_texts())
+
+    @cached_property
+    def engine(self) -> SearchEngine:
+        """Search."""
+        pool = ThreadPoolExecutor(PROBE_THREADS, thread_name_prefix="probe")
+        self._closing.callback(pool.shutdown, cancel_futures=True)
+        matcher = Matcher(self.query_encoders, self.index, query_tokens, pool)
+        return SearchEngine(self.catalog, self.media, matcher)
+
+    def worker(self, on_settled: Callable[[int], None] = lambda changes: None) -> Worker:
+        """
+        Make a worker that keeps the live index true.
+
+        Raises:
+            Unavailable: another process holds the index, or it waits for a rebuild.
+        """
+        self._require_own_spaces()
+        pace = Pace(lease_s=self.settings.lease_s, max_tries=self.settings.max_tries)
+        return Worker(
+            self.catalog,
+            self.index,
+            self.maker,
+            pace=pace,
+            threads=self.threads,
+            on_settled=on_settled,
+        )
+
+    def rebuild(self, progress: Progress) -> Rebuilt:
+        """Replace the live index by one that fits the settings."""
+        return rebuild(
+            self.catalog, self.index_store, self.maker, threads=self.threads, progress=progress
+        )
+
+    def import_all(
+        self,
+        records: Iterable[Record | BadRecord],
+        stop: threading.Event,
+        *,
+        index: bool = True,
+        on_progress: Callable[[str, int], None] = lambda phase, done: None,
+        on_bad: Callable[[BadRecord], None] = lambda bad: None,
+    ) -> tuple[Tally, int]:
+        """
+        Import records, and index them meanwhile unless told not to.
+
+        Args:
+            on_progress: called with a phase and how many are done.
+
+        Returns:
+            The tally, and how many changes this process settled.
+        """
+        done_so_far = 0
+
+        def indexed(changes: int) -> None:
+            nonlocal done_so_far
+            done_so_far += changes
+            on_progress("indexed", done_so_far)
+
+        with ThreadPoolExecutor(self.threads, thread_name_prefix="read") as pool:
+            importer = Importer(
+                self.editor,
+                pool,
+                on_progress=lambda tally: on_progress("read", tally.read),
+                on_bad=on_bad,
+            )
+            if not index:
+                return importer.run(records, stop), 0
+            indexing = Indexing(self.catalog, lambda: self.worker(indexed))
+            tally, done = import_and_index(importer, records, indexing, stop)
+        if done and not stop.is_set():
+            self.index.optimize()
+        return tally, done
+
+    def product(self, product_id: int) -> Product:
+        """
+        Read a live product.
+
+        Raises:
+            NotFound: there is none, or it has been removed.
+        """
+        product = self.catalog.read([product_id]).get(product_id)
+        if product is None or product.retired:
+            raise NotFound(f"there is no product {product_id}")
+        return product
+
+    def purposes(self) -> dict[str, list[str]]:
+        """Say which bundle the settings use for what."""
+        own = self.settings
+        chosen = {"cross-modal": own.cross_modal, "text": own.text, "looks": own.looks}
+        used: dict[str, list[str]] = {}
+        for purpose, name in chosen.items():
+            used.setdefault(name or own.cross_modal, []).append(purpose)
+        return used
+
+    def bundle(self, name: str) -> LoadedBundle:
+        """Load a bundle once, its towers shared by all callers."""
+        folder = self.shelf.folder(name)
+        if folder not in self._loaded:
+            self._loaded[folder] = LoadedBundle(load_bundle(folder), self.settings, self.threads)
+            self._closing.callback(self._loaded[folder].close)
+        return self._loaded[folder]
+
+    def _require_own_spaces(self) -> None:
+        spec, wanted = self.index.spec, self.index_store.wanted()
+        if (spec.text, spec.picture) != (wanted.text, wanted.picture):
+            raise Unavailable(
+                "the index was built for other bundles than the settings name",
+                hint="run `crosslens index rebuild`",
+            )
+
+    def _product_texts(self) -> dict[Space, ProductText]:
+        """Return, per text space, what of a product its bundle reads."""
+        self.encoders  # noqa: B018 - loads the bundles that the settings name
+        return {b.space: b.product_text for b in self._loaded.values() if b.card.text}
+
+    def _kept(self, part: ClosableT) -> ClosableT:
+        self._closing.callback(part.close)
+        return part
+
+
+class LoadedBundle:
+    """
+    A bundle whose towers are shared by all callers.
+
+    Raises:
+        BrokenBundle: on asking for a tower that the bundle does not have.
+    """
+
+    def __init__(self, bundle: OnnxBundle, settings: Settings, slots: int) -> None:
+        self.card = bundle.card
+        self.space = bundle.card.vector_space
+        self._bundle = bundle
+        self._settings = settings
+        self._slots = slots
+        self._batchers: list[Batcher] = []
+
+    @cached_property
+    def words(self) -> TextEncoder:
+        """The text tower."""
+        tower = self._bundle.text
+        if tower is None:
+            raise BrokenBundle(f"bundle {self.card.name} has no text tower")
+        return BatchedText(tower, self._batcher(tower.run))
+
+    @cached_property
+    def pictures(self) -> PictureEncoder:
+        """The picture tower."""
+        tower = self._bundle.picture
+        if tower is None:
+            raise BrokenBundle(f"bundle {self.card.name} has no picture tower")
+        return BatchedPictures(tower, self._batcher(tower.run))
+
+    def product_text(self, product: Product) -> str:
+        """Return what of a product this bundle's words are made of."""
+        card = self.card.text
+        fields = product.fields
+        return card.product_text(title=fields.title, description=fields.description) if card else ""
+
+    def check(self) -> CheckReport:
+        """
+        Compare every digest and the golden vectors.
+
+        Raises:
+            BrokenBundle: a file is missing or altered, or the goldens cannot be read.
+        """
+        verify(self._bundle.folder)
+        return self._bundle.check()
+
+    def close(self) -> None:
+        """Answer what was accepted, refuse the rest."""
+        for batcher in self._batchers:
+            batcher.close()
+
+    def _batcher(self, run: Callable[[Sequence[Row]], Floats]) -> Batcher:
+        settings = self._settings
+        batcher = Batcher(
+            run,
+            slots=self._slots,
+            max_waiting=settings.encode_queue,
+            deadline_s=settings.encode_timeout_s,
+        )
+        self._batchers.append(batcher)
+        return batcher
+
+
+@contextmanager
+def build(settings: Settings, **parts: Any) -> Iterator[App]:
+    """Open an App, and close it whatever happens; `parts` swaps some, as tests do."""
+    app = App(settings, **parts)
+    try:
+        yield app
+    finally:
+        app.close()
+
+
+def _zvec(settings: Settings, rest: str, spec: IndexSpec) -> IndexStore:
+    from crosslens.vectors.zvec import ZvecStore
+
+    return ZvecStore(settings.home / "index", spec)
+
+
+def _milvus(settings: Settings, rest: str, spec: IndexSpec) -> IndexStore:
+    from crosslens.vectors.milvus import MilvusStore
+
+    return MilvusStore(rest, spec)
+
+
+def _memory(settings: Settings, rest: str, spec: IndexSpec) -> IndexStore:
+    from crosslens.vectors.memory import MemoryStore
+
+    return MemoryStore(spec)
+
+
+_INDEX_STORES = {"": _zvec, "milvus": _milvus, "memory": _memory}
