@@ -1,0 +1,1 @@
+"""A shop that draws itself: invented products, their pictures and their words."""

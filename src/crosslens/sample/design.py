@@ -1,0 +1,169 @@
+"""What a product of the sample shop is: its category, colours, pattern, material and form."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+PLAIN_SHARE = 0.45
+
+
+@dataclass(frozen=True)
+class Design:
+    """Everything about a product that its title may name."""
+
+    category: str
+    colour: str
+    pattern: str
+    accent: str
+    material: str
+    variant: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Colour:
+    """A colour of the shop; `short` is how Chinese titles say it in pairs."""
+
+    rgb: tuple[int, int, int]
+    short: str
+    zh: tuple[str, ...]
+    en: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """A pattern; `noun` is what the accent colour is said of in English."""
+
+    zh: tuple[str, ...]
+    en: tuple[str, ...]
+    noun: str
+
+
+@dataclass(frozen=True)
+class Material:
+    """A material: its words, and how it takes the light."""
+
+    zh: tuple[str, ...]
+    en: tuple[str, ...]
+    gloss: float
+    depth: float
+    grain: str
+    clear: float = 0.0
+
+
+@dataclass(frozen=True)
+class Category:
+    """A kind of product: where it is sold, its words, materials and named forms.
+
+    `genes` names the forms a product can have; `words` says each in English and Chinese.
+    """
+
+    department: str
+    zh: tuple[str, ...]
+    en: tuple[str, ...]
+    materials: tuple[str, ...]
+    genes: Mapping[str, tuple[str, ...]]
+    words: Mapping[tuple[str, str], tuple[tuple[str, ...], tuple[str, ...]]]
+    price: tuple[float, float]
+    sizes: str = ""
+    stands: bool = True
+    patterns: tuple[str, ...] = field(default=())
+
+
+def load_table(name: str) -> dict[str, dict[str, Any]]:
+    """Read one of the shop's tables."""
+    text = files(__package__).joinpath("tables", f"{name}.toml").read_text("utf-8")
+    return tomllib.loads(text)
+
+
+def _frozen(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
+
+
+def _category(row: Mapping[str, Any]) -> Category:
+    genes: dict[str, dict[str, list[str]]] = row["genes"]
+    words = {
+        (gene, option): (tuple(english.split("/")), tuple(chinese.split("/")))
+        for gene, options in genes.items()
+        for option, (english, chinese) in options.items()
+    }
+    forms = {gene: tuple(options) for gene, options in genes.items()}
+    values = _frozen({key: value for key, value in row.items() if key != "genes"})
+    return Category(**values, genes=MappingProxyType(forms), words=MappingProxyType(words))
+
+
+COLOURS: Mapping[str, Colour] = MappingProxyType(
+    {key: Colour(**_frozen(row)) for key, row in load_table("colours").items()}
+)
+PATTERNS: Mapping[str, Pattern] = MappingProxyType(
+    {key: Pattern(**_frozen(row)) for key, row in load_table("patterns").items()}
+)
+MATERIALS: Mapping[str, Material] = MappingProxyType(
+    {key: Material(**_frozen(row)) for key, row in load_table("materials").items()}
+)
+CATEGORIES: Mapping[str, Category] = MappingProxyType(
+    {key: _category(row) for key, row in load_table("categories").items()}
+)
+
+
+def allowed_patterns(category: str) -> tuple[str, ...]:
+    """Return the patterns that a category is sold in, the plain one first."""
+    return CATEGORIES[category].patterns or tuple(PATTERNS)
+
+
+def random_design(
+    rng: np.random.Generator,
+    *,
+    category: str | None = None,
+    colour: str | None = None,
+    pattern: str | None = None,
+    accent: str | None = None,
+    material: str | None = None,
+    variant: Mapping[str, str] | None = None,
+) -> Design:
+    """Invent a sensible product; what is given is kept, the rest is drawn."""
+    category = category or _pick(rng, tuple(CATEGORIES))
+    kind = CATEGORIES[category]
+    colour = colour or _pick(rng, tuple(COLOURS))
+    pattern = pattern or _random_pattern(rng, category)
+    genes = {name: _pick(rng, options) for name, options in kind.genes.items()}
+    return Design(
+        category=category,
+        colour=colour,
+        pattern=pattern,
+        accent="" if pattern == "solid" else accent or _contrasting(rng, colour),
+        material=material or _random_material(rng, kind, pattern),
+        variant=tuple((genes | dict(variant or {})).items()),
+    )
+
+
+def _pick(rng: np.random.Generator, options: Sequence[str]) -> str:
+    return options[int(rng.integers(len(options)))]
+
+
+def _random_pattern(rng: np.random.Generator, category: str) -> str:
+    plain = rng.random() < PLAIN_SHARE
+    return "solid" if plain else _pick(rng, allowed_patterns(category)[1:])
+
+
+def _random_material(rng: np.random.Generator, kind: Category, pattern: str) -> str:
+    # Figures on see-through bodies cannot be told apart, so patterned things are opaque.
+    opaque = [m for m in kind.materials if not MATERIALS[m].clear]
+    return _pick(rng, kind.materials if pattern == "solid" or not opaque else opaque)
+
+
+def _contrasting(rng: np.random.Generator, colour: str) -> str:
+    """Pick an accent that can be told from the colour at a glance."""
+    ground = np.array(COLOURS[colour].rgb, float)
+    far = [
+        key
+        for key, other in COLOURS.items()
+        if float(np.linalg.norm(ground - np.array(other.rgb))) > 120
+    ]
+    return _pick(rng, far)
