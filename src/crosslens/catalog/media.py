@@ -14,6 +14,8 @@ class MediaStore(Protocol):
         """
         Store bytes and return their SHA-256 in lower-case hex; readers never see a part of them.
 
+        Storing them again makes them young again, so that no sweep takes them meanwhile.
+
         Raises:
             StorageFull: no room; nothing is left behind.
         """
@@ -28,12 +30,12 @@ class MediaStore(Protocol):
         """
         ...
 
-    def delete(self, sha256: str) -> None:
-        """Forget the bytes; unknown digests are no error."""
+    def delete(self, sha256: str, *, older_than_s: float = 0.0) -> None:
+        """Forget the bytes if they are at least so old; unknown digests are no error."""
         ...
 
     def digests(self, *, older_than_s: float = 0.0) -> Iterator[str]:
-        """Yield the digest of everything stored that is older than so many seconds."""
+        """Yield the digest of everything that is at least so old, in order."""
         ...
 
 

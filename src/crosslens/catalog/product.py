@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -61,6 +61,19 @@ class ProductFields:
             check_text("source_key", self.source_key, 1, MAX_SOURCE_KEY)
         object.__setattr__(self, "attributes", checked_attributes(self.attributes))
 
+    @classmethod
+    def stored(
+        cls, title: str, description: str, attributes: Attributes, source_key: str | None
+    ) -> ProductFields:
+        """Rebuild what a store checked when it was written, without checking it again."""
+        fields = object.__new__(cls)
+        put = object.__setattr__
+        put(fields, "title", title)
+        put(fields, "description", description)
+        put(fields, "attributes", attributes)
+        put(fields, "source_key", source_key)
+        return fields
+
 
 @dataclass(frozen=True, slots=True)
 class Product:
@@ -93,8 +106,12 @@ def check_text(name: str, value: object, least: int, most: int) -> None:
         raise InvalidRequest(
             f"{name} has {len(value):,} characters, allowed are {least:,} to {most:,}"
         )
-    if "\0" in value or any("\ud800" <= c <= "\udfff" for c in value):
-        raise InvalidRequest(f"{name} holds a null character or a lone surrogate")
+    try:
+        value.encode()  # the quickest search for lone surrogates
+    except UnicodeEncodeError as exc:
+        raise InvalidRequest(f"{name} holds a lone surrogate, which is not a character") from exc
+    if "\0" in value:
+        raise InvalidRequest(f"{name} holds a null character")
 
 
 def checked_attributes(attributes: Mapping[str, Any]) -> dict[str, AttributeValue]:
@@ -111,9 +128,13 @@ def checked_attributes(attributes: Mapping[str, Any]) -> dict[str, AttributeValu
     kept = {}
     for name, value in attributes.items():
         check_text("attribute name", name, 1, MAX_ATTRIBUTE_NAME)
-        if value is not None and value not in ("", []):
+        if not _is_blank(value):
             kept[name] = _attribute_value(name, value)
     return kept
+
+
+def _is_blank(value: object) -> bool:
+    return value is None or (isinstance(value, str | list | tuple) and not value)
 
 
 def _attribute_value(name: str, value: Any) -> AttributeValue:
@@ -124,14 +145,22 @@ def _attribute_value(name: str, value: Any) -> AttributeValue:
     if isinstance(value, str):
         check_text(f"attribute {name!r}", value, 1, MAX_ATTRIBUTE_TEXT)
         return value
-    if isinstance(value, list | tuple) and len(value) <= MAX_ATTRIBUTES:
-        for part in value:
-            check_text(f"attribute {name!r}", part, 0, MAX_ATTRIBUTE_TEXT)
-        return list(value)
+    if isinstance(value, list | tuple):
+        return _texts(name, value)
     raise InvalidRequest(
         f"attribute {name!r} is {type(value).__name__}; allowed are text, numbers, true/false "
         "and lists of text"
     )
+
+
+def _texts(name: str, values: Sequence[Any]) -> list[str]:
+    if len(values) > MAX_ATTRIBUTES:
+        raise InvalidRequest(
+            f"attribute {name!r} lists {len(values):,} texts, at most {MAX_ATTRIBUTES} are allowed"
+        )
+    for text in values:
+        check_text(f"each text of attribute {name!r}", text, 0, MAX_ATTRIBUTE_TEXT)
+    return list(values)
 
 
 def _number(name: str, value: float) -> float:

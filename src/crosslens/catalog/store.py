@@ -114,7 +114,7 @@ class CatalogStore(Protocol):
 
     def lease(self, *, limit: int, lease_s: float, owner: str) -> list[Change]:
         """
-        Take up to `limit` products' changes that are due, oldest first.
+        Take up to `limit` products' changes that are due, those due longest first.
 
         A product is leased to one owner at a time and appears once, with its newest change; a
         lease that has run out may be taken by anyone.
@@ -137,7 +137,11 @@ class CatalogStore(Protocol):
         ...
 
     def announce(self, product_ids: Sequence[int]) -> int:
-        """Announce products (also retired or unknown ones) again; parked ones are due again."""
+        """
+        Announce products (also retired or unknown ones) again and return how many they are.
+
+        Parked and postponed ones are due at once, with no tries counted.
+        """
         ...
 
     def position(self) -> int:

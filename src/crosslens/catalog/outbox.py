@@ -1,0 +1,228 @@
+"""The outbox in SQL: what each method of the store does to the rows of `changes`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from sqlalchemy import (
+    BindParameter,
+    Connection,
+    Update,
+    bindparam,
+    case,
+    func,
+    insert,
+    select,
+    update,
+)
+
+from crosslens.catalog.changes import Backlog, Change, Parked
+from crosslens.catalog.rows import Row, chunks
+from crosslens.catalog.schema import State, changes, products
+
+MAX_ERROR = 10_000
+_BATCH = 1_000
+_MICROS = 1_000_000
+
+_c = changes.c
+_now: BindParameter[int] = bindparam("now")
+_waits = _c.state == State.WAITING
+_leased = _c.lease_until > _now
+
+# MySQL assigns from left to right and reads what it has just assigned: `state` comes last.
+_REANNOUNCE = (
+    update(changes)
+    .where(_c.product_id == bindparam("product"))
+    .ordered_values(
+        (_c.id, bindparam("new_id")),
+        (_c.revision, bindparam("new_revision")),
+        (_c.announced_at, case((_waits & ~_leased, _c.announced_at), else_=_now)),
+        (
+            _c.due_at,
+            case((_leased, _c.lease_until), (_waits & (_c.due_at < _now), _c.due_at), else_=_now),
+        ),
+        (_c.tries, 0),
+        (_c.error, None),
+        (_c.state, State.WAITING),
+    )
+)
+_DUE = (
+    select(_c.id, _c.product_id, _c.revision, _c.tries)
+    .where(_waits, _c.due_at <= _now)
+    .order_by(_c.due_at, _c.id)
+    .limit(bindparam("most"))
+    .with_for_update(skip_locked=True)  # SQLite has one writer and needs no lock
+)
+_LEASE = (
+    update(changes)
+    .where(_c.product_id.in_(bindparam("ids", expanding=True)))
+    .values(
+        lease_owner=bindparam("owner"), lease_until=bindparam("until"), due_at=bindparam("until")
+    )
+)
+_mine = (_c.product_id == bindparam("product")) & (_c.lease_owner == bindparam("owner"))
+_SETTLE = (
+    update(changes)
+    .where(_mine, _c.id <= bindparam("upto"))
+    .values(state=State.SETTLED, lease_owner=None, lease_until=0, tries=0, error=None)
+)
+_RELEASE = (  # what was announced after the lease
+    update(changes)
+    .where(_mine, _c.id > bindparam("upto"))
+    .values(lease_owner=None, lease_until=0, due_at=_now)
+)
+_POSTPONE = (
+    update(changes)
+    .where(_mine, _c.id <= bindparam("upto"))
+    .values(
+        lease_owner=None,
+        lease_until=0,
+        tries=_c.tries + 1,
+        error=bindparam("why"),
+        due_at=bindparam("due"),
+        state=bindparam("next_state"),
+    )
+)
+
+
+def announce(
+    connection: Connection, revisions: Mapping[int, int], *, last_id: int, now: int
+) -> int:
+    """Announce products (id → revision) under the ids after `last_id`; return the last one used."""
+    known = set(_existing(connection, revisions))
+    again: list[Row] = []
+    new: list[Row] = []
+    for id, (product_id, revision) in enumerate(revisions.items(), last_id + 1):
+        if product_id in known:
+            again.append(
+                {"product": product_id, "new_id": id, "new_revision": revision, "now": now}
+            )
+        else:
+            new.append(_fresh(id, product_id, revision, now))
+    if again:
+        connection.execute(_REANNOUNCE, again)
+    if new:
+        connection.execute(insert(changes), new)
+    return last_id + len(revisions)
+
+
+def _existing(connection: Connection, product_ids: Mapping[int, int]) -> Iterator[int]:
+    for part in chunks(product_ids):
+        yield from connection.scalars(select(_c.product_id).where(_c.product_id.in_(part)))
+
+
+def _fresh(id: int, product_id: int, revision: int, now: int) -> Row:
+    return {
+        "product_id": product_id,
+        "id": id,
+        "revision": revision,
+        "state": State.WAITING,
+        "announced_at": now,
+        "due_at": now,
+        "lease_owner": None,
+        "lease_until": 0,
+        "tries": 0,
+        "error": None,
+    }
+
+
+def revisions_of(connection: Connection, product_ids: Sequence[int]) -> dict[int, int]:
+    """Return the revision of each product; 0 for one that never was."""
+    found = dict.fromkeys(product_ids, 0)
+    for part in chunks(product_ids):
+        rows = connection.execute(
+            select(products.c.id, products.c.revision).where(products.c.id.in_(part))
+        )
+        found.update((id, revision) for id, revision in rows)
+    return found
+
+
+def lease(connection: Connection, *, limit: int, owner: str, now: int, until: int) -> list[Change]:
+    """Take changes that are due, those due longest first."""
+    rows = connection.execute(_DUE, {"now": now, "most": max(limit, 0)}).all()
+    taken = [Change(id, product_id, revision, tries) for id, product_id, revision, tries in rows]
+    for part in chunks(change.product_id for change in taken):
+        connection.execute(_LEASE, {"ids": part, "owner": owner, "until": until})
+    return taken
+
+
+def settle(connection: Connection, leased: Sequence[Change], *, owner: str, now: int) -> None:
+    """Forget what was announced up to each change; what came later is due at once."""
+    _both(connection, _SETTLE, [_claim(change, owner) for change in leased], now)
+
+
+def postpone(
+    connection: Connection, change: Change, *, owner: str, error: str, now: int, due: int | None
+) -> None:
+    """Give a change back, due again at `due`, or parked when that is None."""
+    fate = {
+        "why": error[:MAX_ERROR],
+        "due": now if due is None else due,
+        "next_state": State.PARKED if due is None else State.WAITING,
+    }
+    _both(connection, _POSTPONE, [_claim(change, owner) | fate], now)
+
+
+def _both(connection: Connection, fate: Update, claims: list[Row], now: int) -> None:
+    connection.execute(fate, claims)
+    kept = ("product", "owner", "upto")
+    later = [{name: claim[name] for name in kept} | {"now": now} for claim in claims]
+    connection.execute(_RELEASE, later)
+
+
+def _claim(change: Change, owner: str) -> Row:
+    return {"product": change.product_id, "owner": owner, "upto": change.id}
+
+
+def changed_since(connection: Connection, position: int) -> list[tuple[int, int]]:
+    """Return the next (change id, product id) after a position, by rising change id."""
+    statement = select(_c.id, _c.product_id).where(_c.id > position).order_by(_c.id).limit(_BATCH)
+    return [(id, product_id) for id, product_id in connection.execute(statement)]
+
+
+def backlog(connection: Connection, *, now: int) -> Backlog:
+    """Count what waits; each part reads one index."""
+    rows = connection.execute(
+        select(_c.state, func.count()).where(_c.state != State.SETTLED).group_by(_c.state)
+    )
+    unsettled: dict[int, int] = {row[0]: row[1] for row in rows}
+    leased = connection.scalar(
+        select(func.count()).where(_waits, _c.due_at > now, _c.lease_until > now)
+    )
+    oldest = connection.scalar(
+        select(_c.announced_at)
+        .where(_waits, _c.lease_until <= now)
+        .order_by(_c.announced_at)
+        .limit(1)
+    )
+    return Backlog(
+        waiting=unsettled.get(State.WAITING, 0) - (leased or 0),
+        leased=leased or 0,
+        parked=unsettled.get(State.PARKED, 0),
+        oldest_s=0.0 if oldest is None else max(0, now - oldest) / _MICROS,
+    )
+
+
+def parked(connection: Connection, *, limit: int) -> list[Parked]:
+    """List parked changes, those announced first first."""
+    rows = connection.execute(
+        select(_c.product_id, _c.tries, _c.error)
+        .where(_c.state == State.PARKED)
+        .order_by(_c.due_at, _c.id)
+        .limit(max(limit, 0))
+    )
+    return [Parked(product_id, tries, error or "") for product_id, tries, error in rows]
+
+
+def waiting(connection: Connection, product_ids: Sequence[int]) -> dict[int, Parked | None]:
+    """Say which products have an unsettled change."""
+    found: dict[int, Parked | None] = {}
+    for part in chunks(product_ids):
+        rows = connection.execute(
+            select(_c.product_id, _c.state, _c.tries, _c.error).where(
+                _c.product_id.in_(part), _c.state != State.SETTLED
+            )
+        )
+        for id, state, tries, error in rows:
+            found[id] = Parked(id, tries, error or "") if state == State.PARKED else None
+    return found

@@ -1,0 +1,145 @@
+"""Rows ↔ products: the statements that read them and the values that write them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import chain, islice
+from typing import Any
+
+from sqlalchemy import Connection, Select, bindparam, select
+
+from crosslens.catalog.product import Picture, Product, ProductFields
+from crosslens.catalog.schema import pictures, products
+
+Row = dict[str, Any]
+
+AT_ONCE = 500  # values in one IN list: every engine takes as many
+_LARGEST_ID = 2**63 - 1
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+PRODUCT_COLUMNS = select(
+    products.c.id,
+    products.c.source_key,
+    products.c.title,
+    products.c.description,
+    products.c.attributes,
+    products.c.created,
+    products.c.updated,
+    products.c.revision,
+    products.c.retired,
+)
+_BY_ID = PRODUCT_COLUMNS.where(products.c.id.in_(bindparam("ids", expanding=True)))
+_BY_KEY = PRODUCT_COLUMNS.where(products.c.source_key.in_(bindparam("keys", expanding=True)))
+_PICTURES = (
+    select(
+        pictures.c.product_id,
+        pictures.c.sha256,
+        pictures.c.width,
+        pictures.c.height,
+        pictures.c.format,
+        pictures.c.size,
+    )
+    .where(pictures.c.product_id.in_(bindparam("ids", expanding=True)))
+    .order_by(pictures.c.product_id, pictures.c.position)
+)
+
+
+def as_micros(when: datetime) -> int:
+    """Return microseconds since 1970 in UTC."""
+    return (when - _EPOCH) // _MICROSECOND
+
+
+def as_datetime(micros: int) -> datetime:
+    """Return the UTC time of so many microseconds since 1970."""
+    return _EPOCH + timedelta(microseconds=micros)
+
+
+def possible(ids: Iterable[int]) -> list[int]:
+    """Keep the ids that a 64-bit column can hold, each once, in order."""
+    return [id for id in dict.fromkeys(ids) if 0 < id <= _LARGEST_ID]
+
+
+def by_ids(connection: Connection, ids: Sequence[int]) -> dict[int, Product]:
+    """Read products by id, in the order asked; unknown ids are left out."""
+    wanted = possible(ids)
+    parts = (connection.execute(_BY_ID, {"ids": part}) for part in chunks(wanted))
+    found = {product.id: product for product in to_products(connection, chain(*parts))}
+    return {id: found[id] for id in wanted if id in found}
+
+
+def by_keys(connection: Connection, keys: Sequence[str]) -> dict[str, Product]:
+    """Read products by source key; unknown keys are left out."""
+    parts = (connection.execute(_BY_KEY, {"keys": part}) for part in chunks(dict.fromkeys(keys)))
+    found = to_products(connection, chain(*parts))
+    return {key: product for product in found if (key := product.fields.source_key) is not None}
+
+
+def query(connection: Connection, statement: Select[Any], /, **values: Any) -> list[Product]:
+    """Run a statement over `PRODUCT_COLUMNS`."""
+    return to_products(connection, connection.execute(statement, values))
+
+
+def to_products(connection: Connection, rows: Iterable[Sequence[Any]]) -> list[Product]:
+    """Add the pictures to rows of `PRODUCT_COLUMNS`."""
+    rows = list(rows)
+    shown = _pictures_of(connection, [row[0] for row in rows])
+    return [
+        Product(
+            id,
+            ProductFields.stored(title, description, attributes, source_key),
+            tuple(shown.get(id, ())),
+            _EPOCH + timedelta(microseconds=created),
+            _EPOCH + timedelta(microseconds=updated),
+            revision,
+            retired,
+        )
+        for (
+            id, source_key, title, description, attributes, created, updated, revision, retired,
+        ) in rows
+    ]  # fmt: skip
+
+
+def _pictures_of(connection: Connection, ids: Sequence[int]) -> dict[int, list[Picture]]:
+    shown: dict[int, list[Picture]] = {}
+    for part in chunks(ids):
+        for id, *facts in connection.execute(_PICTURES, {"ids": part}):
+            shown.setdefault(id, []).append(Picture(*facts))
+    return shown
+
+
+def chunks(values: Iterable[Any]) -> Iterator[list[Any]]:
+    """Cut into lists short enough for IN."""
+    rest = iter(values)
+    while part := list(islice(rest, AT_ONCE)):
+        yield part
+
+
+def product_row(product: Product) -> Row:
+    """Return the columns of a product."""
+    return {
+        "id": product.id,
+        "source_key": product.fields.source_key,
+        "title": product.fields.title,
+        "description": product.fields.description,
+        "attributes": product.fields.attributes,
+        "created": as_micros(product.created),
+        "updated": as_micros(product.updated),
+        "revision": product.revision,
+        "retired": product.retired,
+    }
+
+
+def picture_rows(product: Product) -> Iterator[Row]:
+    """Return the columns of each of its pictures."""
+    for position, picture in enumerate(product.pictures):
+        yield {
+            "product_id": product.id,
+            "position": position,
+            "sha256": picture.sha256,
+            "width": picture.width,
+            "height": picture.height,
+            "format": picture.format,
+            "size": picture.size,
+        }

@@ -1,0 +1,335 @@
+"""The catalogue in SQL: SQLite in WAL mode by default, servers through the same statements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+
+from crosslens.catalog import outbox, rows
+from crosslens.catalog.changes import Backlog, Change, Parked
+from crosslens.catalog.clock import Clock, utc_now
+from crosslens.catalog.connection import WRITING, open_engine, translated
+from crosslens.catalog.product import Picture, Product, ProductFields
+from crosslens.catalog.rows import PRODUCT_COLUMNS, Row, as_micros
+from crosslens.catalog.schema import counters, pictures, products
+from crosslens.catalog.store import Summary
+from crosslens.errors import Conflict, NotFound
+
+_BATCH = 5_000
+
+_LIVE = products.c.retired.is_(False)
+_COUNTER = select(counters.c.value).where(counters.c.name == bindparam("counter")).with_for_update()
+_SET_COUNTER = (
+    update(counters).where(counters.c.name == bindparam("counter")).values(value=bindparam("last"))
+)
+_KEY_OWNER = select(products.c.id).where(products.c.source_key == bindparam("key"))
+_UPDATE = update(products).where(products.c.id == bindparam("product"))
+_FORGET_PICTURES = delete(pictures).where(pictures.c.product_id == bindparam("product"))
+_STREAM = (
+    PRODUCT_COLUMNS.where(_LIVE, products.c.id > bindparam("after"))
+    .order_by(products.c.id)
+    .limit(bindparam("most"))
+)
+
+
+class SqlCatalog:
+    """
+    A `CatalogStore` in a SQL database.
+
+    Args:
+        url: as SQLAlchemy writes it: sqlite:////srv/shop/catalog.db; the file is made if absent.
+        busy_s: how long a writer waits for another.
+
+    Raises:
+        InvalidRequest: not a database URL, or SQLite without a file.
+        Conflict: the schema is newer than this version, or missing on a server.
+        Unavailable: the database cannot be opened.
+    """
+
+    def __init__(self, url: str, *, clock: Clock = utc_now, busy_s: float = 30.0) -> None:
+        self._clock = clock
+        self._engine = open_engine(url, busy_s=busy_s)
+        self._writer = self._engine.execution_options(**WRITING)
+
+    def __repr__(self) -> str:
+        return f"SqlCatalog({self._engine.url.render_as_string(hide_password=True)!r})"
+
+    @contextmanager
+    def transaction(self) -> Iterator[SqlTransaction]:
+        """Open a write transaction; on SQLite it waits for its turn here."""
+        with self._writing() as connection:
+            writes = SqlTransaction(connection, self._clock)
+            yield writes
+            writes.flush()
+
+    def read(self, product_ids: Sequence[int]) -> dict[int, Product]:
+        """Read products by id, in the order asked."""
+        with self._reading() as connection:
+            return rows.by_ids(connection, product_ids)
+
+    def by_source_keys(self, keys: Sequence[str]) -> dict[str, Product]:
+        """Read products by source key."""
+        with self._reading() as connection:
+            return rows.by_keys(connection, keys)
+
+    def stream(self, *, after: int = 0, batch: int = 500) -> Iterator[list[Product]]:
+        """Yield live products by rising id; each batch is a transaction of its own."""
+        while True:
+            with self._reading() as connection:
+                found = rows.query(connection, _STREAM, after=after, most=batch)
+            if not found:
+                return
+            yield found
+            after = found[-1].id
+
+    def page(self, *, limit: int, offset: int = 0, newest_first: bool = True) -> list[Product]:
+        """Read live products ordered by id."""
+        order = products.c.id.desc() if newest_first else products.c.id.asc()
+        ids = select(products.c.id).where(_LIVE).order_by(order)
+        with self._reading() as connection:
+            shown = connection.scalars(ids.limit(max(limit, 0)).offset(max(offset, 0))).all()
+            return list(rows.by_ids(connection, shown).values())
+
+    def summary(self) -> Summary:
+        """Count products and pictures."""
+        counted = select(products.c.retired, func.count()).group_by(products.c.retired)
+        shown = select(func.count()).select_from(pictures.join(products)).where(_LIVE)
+        with self._reading() as connection:
+            count = {bool(retired): n for retired, n in connection.execute(counted)}
+            return Summary(
+                products=count.get(False, 0),
+                pictures=connection.scalar(shown) or 0,
+                retired=count.get(True, 0),
+            )
+
+    def revisions(self) -> Iterator[tuple[int, int, int]]:
+        """Yield (id, revision, pictures) of live products by rising id."""
+        shown = select(func.count()).where(pictures.c.product_id == products.c.id)
+        columns = select(products.c.id, products.c.revision, shown.scalar_subquery()).where(_LIVE)
+        for row in self._keyset(columns, products.c.id, 0):
+            yield row[0], row[1], row[2]
+
+    def pictures_in_use(self) -> Iterator[str]:
+        """Yield the SHA-256 of every picture of a live product, each once, in order."""
+        used = select(pictures.c.sha256).distinct().select_from(pictures.join(products))
+        for (sha256,) in self._keyset(used.where(_LIVE), pictures.c.sha256, ""):
+            yield sha256
+
+    def _keyset(self, columns: Any, key: Any, after: int | str) -> Iterator[Sequence[Any]]:
+        while True:
+            page = columns.where(key > after).order_by(key).limit(_BATCH)
+            with self._reading() as connection:
+                found = connection.execute(page).all()
+            if not found:
+                return
+            yield from found
+            after = found[-1][0]
+
+    def lease(self, *, limit: int, lease_s: float, owner: str) -> list[Change]:
+        """Take changes that are due, those due longest first."""
+        now = as_micros(self._clock())
+        with self._writing() as connection:
+            return outbox.lease(
+                connection, limit=limit, owner=owner, now=now, until=now + _micros(lease_s)
+            )
+
+    def settle(self, changes: Sequence[Change], *, owner: str) -> None:
+        """Acknowledge changes whose lease is still the owner's."""
+        if changes:
+            with self._writing() as connection:
+                outbox.settle(connection, changes, owner=owner, now=as_micros(self._clock()))
+
+    def postpone(
+        self, change: Change, *, owner: str, error: str, delay_s: float, park: bool = False
+    ) -> None:
+        """Give a change back with its error."""
+        now = as_micros(self._clock())
+        due = None if park else now + _micros(delay_s)
+        with self._writing() as connection:
+            outbox.postpone(connection, change, owner=owner, error=error, now=now, due=due)
+
+    def announce(self, product_ids: Sequence[int]) -> int:
+        """Announce products again and return how many they are."""
+        ids = rows.possible(product_ids)
+        with self.transaction() as writes:
+            writes.announce(ids)
+        return len(ids)
+
+    def position(self) -> int:
+        """Return the id of the newest change ever announced."""
+        with self._reading() as connection:
+            return connection.scalar(_COUNTER, {"counter": "change"}) or 0
+
+    def changed_since(self, position: int) -> Iterator[list[int]]:
+        """Yield ids of products announced after a position, in batches."""
+        while True:
+            with self._reading() as connection:
+                found = outbox.changed_since(connection, position)
+            if not found:
+                return
+            yield [product_id for _, product_id in found]
+            position = found[-1][0]
+
+    def backlog(self) -> Backlog:
+        """Count what waits."""
+        with self._reading() as connection:
+            return outbox.backlog(connection, now=as_micros(self._clock()))
+
+    def parked(self, *, limit: int = 100) -> list[Parked]:
+        """List parked changes with their errors."""
+        with self._reading() as connection:
+            return outbox.parked(connection, limit=limit)
+
+    def waiting(self, product_ids: Sequence[int]) -> Mapping[int, Parked | None]:
+        """Say which of these products have an unsettled change."""
+        with self._reading() as connection:
+            return outbox.waiting(connection, rows.possible(product_ids))
+
+    def close(self) -> None:
+        """Release connections."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with translated(), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with translated(), self._writer.begin() as connection:
+            yield connection
+
+
+class SqlTransaction:
+    """Buffers inserts and announcements, so that a batch costs a few statements."""
+
+    def __init__(self, connection: Connection, clock: Clock) -> None:
+        self._connection = connection
+        self._clock = clock
+        self._last: dict[str, int] = {}  # counters read in this transaction
+        self._products: list[Row] = []
+        self._pictures: list[Row] = []
+        self._keys: set[str] = set()
+        self._announced: dict[int, int] = {}
+
+    def insert(self, fields: ProductFields, pictures: Sequence[Picture]) -> Product:
+        """Store a new product at revision 1."""
+        self._check_key_is_free(fields.source_key)
+        now = self._now()
+        product = Product(
+            self._next_id(), fields, tuple(pictures), now, now, revision=1, retired=False
+        )
+        self._products.append(rows.product_row(product))
+        self._pictures.extend(rows.picture_rows(product))
+        if fields.source_key is not None:
+            self._keys.add(fields.source_key)
+        self._announced[product.id] = product.revision
+        return product
+
+    def update(
+        self,
+        product_id: int,
+        fields: ProductFields,
+        pictures: Sequence[Picture],
+        *,
+        revision: int | None = None,
+    ) -> Product:
+        """Replace what is known of a product; revision + 1."""
+        current = self._current(product_id, revision)
+        if fields.source_key != current.fields.source_key:
+            self._check_key_is_free(fields.source_key)
+        product = replace(current, fields=fields, pictures=tuple(pictures), retired=False)
+        return self._replace(current, product)
+
+    def retire(self, product_id: int, *, revision: int | None = None) -> Product:
+        """Take a product out of every search; revision + 1."""
+        current = self._current(product_id, revision)
+        if current.retired:
+            raise NotFound(f"product {product_id} is retired already")
+        return self._replace(current, replace(current, retired=True))
+
+    def by_source_keys(self, keys: Sequence[str]) -> dict[str, Product]:
+        """Read products by source key."""
+        self._flush_products()
+        return rows.by_keys(self._connection, keys)
+
+    def read(self, product_ids: Sequence[int]) -> dict[int, Product]:
+        """Read products by id."""
+        self._flush_products()
+        return rows.by_ids(self._connection, product_ids)
+
+    def announce(self, product_ids: Sequence[int]) -> None:
+        """Announce products at the revision they have now."""
+        self._flush_products()
+        self._announced.update(outbox.revisions_of(self._connection, product_ids))
+
+    def flush(self) -> None:
+        """Write what is buffered; the caller commits."""
+        self._flush_products()
+        if self._announced:
+            last = outbox.announce(
+                self._connection,
+                self._announced,
+                last_id=self._counter("change"),
+                now=as_micros(self._now()),
+            )
+            self._last["change"] = last
+            self._announced = {}
+        for counter, last in self._last.items():
+            self._connection.execute(_SET_COUNTER, {"counter": counter, "last": last})
+
+    def _flush_products(self) -> None:
+        if self._products:
+            self._connection.execute(insert(products), self._products)
+        if self._pictures:
+            self._connection.execute(insert(pictures), self._pictures)
+        self._products, self._pictures, self._keys = [], [], set()
+
+    def _current(self, product_id: int, revision: int | None) -> Product:
+        current = self.read([product_id]).get(product_id)
+        if current is None:
+            raise NotFound(f"there is no product {product_id}")
+        if revision is not None and revision != current.revision:
+            raise Conflict(
+                f"product {product_id} is at revision {current.revision}, not {revision}",
+                hint="read it again and repeat the edit",
+            )
+        return current
+
+    def _replace(self, current: Product, product: Product) -> Product:
+        product = replace(product, revision=current.revision + 1, updated=self._now())
+        row = rows.product_row(product)
+        del row["id"]
+        self._connection.execute(_UPDATE.values(row), {"product": product.id})
+        if product.pictures != current.pictures:
+            self._connection.execute(_FORGET_PICTURES, {"product": product.id})
+            self._pictures.extend(rows.picture_rows(product))
+        self._announced[product.id] = product.revision
+        return product
+
+    def _check_key_is_free(self, key: str | None) -> None:
+        if key is None:
+            return
+        if key in self._keys or self._connection.scalar(_KEY_OWNER, {"key": key}) is not None:
+            raise Conflict(f"another product has the source key {key!r}")
+
+    def _next_id(self) -> int:
+        self._last["product"] = self._counter("product") + 1
+        return self._last["product"]
+
+    def _counter(self, name: str) -> int:
+        if name not in self._last:
+            self._last[name] = self._connection.scalar(_COUNTER, {"counter": name}) or 0
+        return self._last[name]
+
+    def _now(self) -> datetime:
+        return self._clock()
+
+
+def _micros(seconds: float) -> int:
+    return round(seconds * 1_000_000)
