@@ -51,8 +51,13 @@ class FakeTextEncoder:
     def _encode(self, texts: Sequence[str]) -> Vectors:
         self.calls += 1
         time.sleep(self.delay_s)
-        rows = [sum((_seeded(word, self.space.dim) for word in fold(t).split()),
-                    1e-3 * _seeded("", self.space.dim)) for t in texts]
+        rows = [
+            sum(
+                (_seeded(word, self.space.dim) for word in fold(t).split()),
+                1e-3 * _seeded("", self.space.dim),
+            )
+            for t in texts
+        ]
         return Vectors.normalized(self.space, np.array(rows).reshape(len(texts), self.space.dim))
 
 

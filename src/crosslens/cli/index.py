@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from crosslens.cli.screen import Json, opened, print_json, say, table
+from crosslens.errors import Unavailable
 
 app = typer.Typer(help="Work, rebuild, audit and look at the index.", no_args_is_help=True)
 
@@ -53,6 +54,7 @@ def rebuild(context: typer.Context, as_json: Json = False) -> None:
             print_json(
                 {
                     "products": done.products,
+                    "left_out": list(done.left_out),
                     "replayed": done.replayed,
                     "seconds": round(done.seconds, 2),
                 }
@@ -60,7 +62,8 @@ def rebuild(context: typer.Context, as_json: Json = False) -> None:
         else:
             print(
                 f"{done.products} products indexed anew in {done.seconds:.1f} s, "
-                f"{done.replayed} changes replayed"
+                f"{done.replayed} changes replayed, "
+                f"{len(done.left_out)} products left out"
             )
 
 
@@ -105,13 +108,19 @@ def status(context: typer.Context, as_json: Json = False) -> None:
     with opened(context) as app:
         catalog = app.catalog
         summary, backlog, parked = catalog.summary(), catalog.backlog(), catalog.parked()
-        held = app.index.counts()
+        try:
+            held = app.index.counts()
+            indexed: dict[str, object] = {
+                "indexed_products": held.products,
+                "indexed_pictures": held.pictures,
+            }
+        except Unavailable as exc:  # another process has it, which is no reason to say nothing
+            indexed = {"index": exc.message}
         answer = {
             "products": summary.products,
             "pictures": summary.pictures,
             "retired": summary.retired,
-            "indexed_products": held.products,
-            "indexed_pictures": held.pictures,
+            **indexed,
             "waiting": backlog.waiting,
             "leased": backlog.leased,
             "parked": backlog.parked,

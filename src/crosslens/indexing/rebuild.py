@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Sequence, Set
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from time import perf_counter
 
 from crosslens.catalog.product import Product
 from crosslens.catalog.store import CatalogStore
-from crosslens.errors import IndexBroken
+from crosslens.errors import IndexBroken, WrongSpace
 from crosslens.indexing.rows import RowMaker
+from crosslens.indexing.worker import TRANSIENT
 from crosslens.vectors.index import Draft, IndexStore, ProductRows, VectorIndex
 
 BATCH = 64
@@ -20,10 +22,19 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """What a rebuild did: products written, changes replayed before the switch, seconds."""
+    """
+    What a rebuild did.
+
+    Attributes:
+        products: written to the new index.
+        replayed: changes repeated for it before the switch.
+        left_out: products that cannot be encoded; announced, so that the worker parks them with
+            the reason.
+    """
 
     products: int
     replayed: int
+    left_out: tuple[int, ...]
     seconds: float
 
 
@@ -48,73 +59,99 @@ def rebuild(
     started = perf_counter()
     position = catalog.position()
     draft = store.draft()
+    filling = _Filling(draft.index, catalog, maker, threads)
     try:
-        written = _fill(draft.index, catalog, maker, threads, progress)
+        filling.fill(progress)
         draft.index.optimize()
-        replayed, position = _replay(draft.index, catalog, maker, position)
-        _check(draft.index, catalog, position)
+        replayed, position = filling.replay(position)
+        _check(draft.index, catalog, position, filling.left_out)
     except BaseException:
         draft.discard()
         raise
-    _switch(draft, catalog, position)
-    return Rebuilt(written, replayed, perf_counter() - started)
+    _switch(draft, catalog, position, filling.left_out)
+    left_out = tuple(sorted(filling.left_out))
+    return Rebuilt(filling.written, replayed, left_out, perf_counter() - started)
 
 
-def _fill(
-    index: VectorIndex, catalog: CatalogStore, maker: RowMaker, threads: int, progress: Progress
-) -> int:
-    total, done = catalog.summary().products, 0
-    with ThreadPoolExecutor(threads, thread_name_prefix="rebuild") as pool:
-        waiting = []
-        for products in catalog.stream(batch=BATCH):
-            waiting.append(pool.submit(maker.rows, products, index.spec))
-            if len(waiting) > threads:
-                done += _write(index, waiting.pop(0).result())
+@dataclass(slots=True)
+class _Filling:
+    """An index being filled; products that cannot be encoded are left out and remembered."""
+
+    index: VectorIndex
+    catalog: CatalogStore
+    maker: RowMaker
+    threads: int
+    written: int = 0
+    left_out: set[int] = field(default_factory=set)
+
+    def fill(self, progress: Progress) -> None:
+        """Write the whole catalogue; batches are encoded side by side."""
+        total, done = self.catalog.summary().products, 0
+        waiting: deque[tuple[int, Future[list[ProductRows]]]] = deque()
+        with ThreadPoolExecutor(self.threads, thread_name_prefix="rebuild") as pool:
+            for products in self.catalog.stream(batch=BATCH):
+                waiting.append((len(products), pool.submit(self._rows, products)))
+                if len(waiting) > self.threads:
+                    done += self._write(*waiting.popleft())
+                    progress(done, total)
+            while waiting:
+                done += self._write(*waiting.popleft())
                 progress(done, total)
-        for future in waiting:
-            done += _write(index, future.result())
-            progress(done, total)
-    return done
+
+    def replay(self, position: int) -> tuple[int, int]:
+        """Repeat until a round finds nothing new; return how many and up to which change."""
+        replayed = 0
+        for _ in range(REPLAY_ROUNDS):
+            reached = self.catalog.position()
+            if reached == position:
+                break
+            for product_ids in self.catalog.changed_since(position):
+                replayed += len(product_ids)
+                self._apply(product_ids)
+            position = reached
+        return replayed, position
+
+    def _apply(self, product_ids: Sequence[int]) -> None:
+        products = self.catalog.read(product_ids)
+        live = [product for product in products.values() if not product.retired]
+        for start in range(0, len(live), BATCH):
+            self.index.upsert(self._rows(live[start : start + BATCH]))
+        kept = {product.id for product in live} - self.left_out
+        self.index.delete([product_id for product_id in product_ids if product_id not in kept])
+
+    def _write(self, products: int, rows: Future[list[ProductRows]]) -> int:
+        made = rows.result()
+        self.index.upsert(made)
+        self.written += len(made)
+        return products
+
+    def _rows(self, products: Sequence[Product]) -> list[ProductRows]:
+        """Encode; if a batch fails, one by one, so that only the poison one is left out."""
+        self.left_out.difference_update(product.id for product in products)
+        try:
+            return self.maker.rows(products, self.index.spec)
+        except TRANSIENT:
+            raise
+        except Exception:  # noqa: BLE001 - whatever one product does, the others are indexed
+            return [row for product in products for row in self._alone(product)]
+
+    def _alone(self, product: Product) -> list[ProductRows]:
+        try:
+            return self.maker.rows([product], self.index.spec)
+        except (*TRANSIENT, WrongSpace):
+            raise
+        except Exception:  # noqa: BLE001 - the worker will park it with the reason
+            self.left_out.add(product.id)
+            return []
 
 
-def _write(index: VectorIndex, rows: list[ProductRows]) -> int:
-    index.upsert(rows)
-    return len(rows)
-
-
-def _replay(
-    index: VectorIndex, catalog: CatalogStore, maker: RowMaker, position: int
-) -> tuple[int, int]:
-    """Repeat until a round finds nothing new; return how many and up to which change."""
-    replayed = 0
-    for _ in range(REPLAY_ROUNDS):
-        reached = catalog.position()
-        if reached == position:
-            break
-        for product_ids in catalog.changed_since(position):
-            replayed += len(product_ids)
-            _apply(index, maker, product_ids, catalog.read(product_ids).values())
-        position = reached
-    return replayed, position
-
-
-def _apply(
-    index: VectorIndex, maker: RowMaker, product_ids: list[int], products: Iterable[Product]
-) -> None:
-    live = [product for product in products if not product.retired]
-    kept = {product.id for product in live}
-    for start in range(0, len(live), BATCH):
-        index.upsert(maker.rows(live[start : start + BATCH], index.spec))
-    index.delete([product_id for product_id in product_ids if product_id not in kept])
-
-
-def _check(index: VectorIndex, catalog: CatalogStore, position: int) -> None:
+def _check(index: VectorIndex, catalog: CatalogStore, position: int, left_out: Set[int]) -> None:
     """Compare revisions of everything that did not change since the replay."""
     held = {product_id: (rev, pictures) for product_id, rev, pictures in index.revisions()}
     wrong = {
         product_id
         for product_id, revision, pictures in catalog.revisions()
-        if held.get(product_id) != (revision, pictures)
+        if held.get(product_id) != (revision, pictures) and product_id not in left_out
     }
     if wrong:
         for product_ids in catalog.changed_since(position):
@@ -123,7 +160,8 @@ def _check(index: VectorIndex, catalog: CatalogStore, position: int) -> None:
         raise IndexBroken(f"the new index lacks or misstates {len(wrong)} products; not switched")
 
 
-def _switch(draft: Draft, catalog: CatalogStore, position: int) -> None:
+def _switch(draft: Draft, catalog: CatalogStore, position: int, left_out: Set[int]) -> None:
     draft.take_over()
+    catalog.announce(sorted(left_out))
     for product_ids in catalog.changed_since(position):
         catalog.announce(product_ids)
