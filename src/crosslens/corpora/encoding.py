@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from functools import lru_cache
 from pathlib import Path
 
 ENOUGH_LINES = 10_000
@@ -20,6 +21,12 @@ def detect_encoding(path: Path) -> str:
     A file is taken for GB18030 when most of its lines beyond ASCII are not UTF-8, so one broken
     line does not turn a UTF-8 file into nonsense.
     """
+    status = path.stat()
+    return _detected(path, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)  # a plain ASCII file is read to its end to know
+def _detected(path: Path, size: int, changed_ns: int) -> str:
     with path.open("rb") as file:
         head = file.read(3)
         for bom, name in BOMS.items():

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
+from crosslens.corpora.encoding import count_lines
 from crosslens.corpora.records import BadRecord, Row, Where
 from crosslens.errors import InvalidRequest
 
@@ -27,6 +28,11 @@ def json_rows(path: Path) -> Iterator[Row | BadRecord]:
         yield from _array_rows(path)
     else:
         yield from _line_rows(path)
+
+
+def count_json(path: Path) -> int | None:
+    """Count lines; None for an array, whose lines say nothing."""
+    return None if _is_array(path) else count_lines(path)
 
 
 def parse_object(text: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from crosslens.corpora.captions import find_captions, read_captions
 from crosslens.corpora.encoding import count_lines
 from crosslens.corpora.folder import count_pictures, folder_entries, has_pictures
-from crosslens.corpora.jsonl import json_rows
+from crosslens.corpora.jsonl import count_json, json_rows
 from crosslens.corpora.mapping import NO_MAPPING, ColumnMapping
 from crosslens.corpora.muge import PICTURES, muge_entries, muge_files
 from crosslens.corpora.parquet import count_parquet, parquet_columns, parquet_rows
@@ -42,13 +42,13 @@ class Source:
     path: Path
     describe: str
     read: Callable[[], Iterator[Entry]]
-    count: Callable[[], int]
+    count: Callable[[], int | None]
 
     def __iter__(self) -> Iterator[Entry]:
         return self.read()
 
     def count_hint(self) -> int | None:
-        """Estimate the entries for progress, by lines, metadata or files; None when unreadable."""
+        """Estimate the entries for progress, by lines, metadata or files; None if unknown."""
         try:
             return self.count()
         except OSError:
@@ -118,7 +118,7 @@ def _joined(path: Path, files: Sequence[Path], mapping: ColumnMapping) -> Source
         path,
         f"{len(parts)} files of {parts[0].describe}",
         lambda: chain.from_iterable(parts),
-        lambda: sum(part.count() for part in parts),
+        lambda: sum(part.count() or 0 for part in parts),
     )
 
 
@@ -127,7 +127,7 @@ def _file(path: Path, mapping: ColumnMapping) -> Source:
     if path.name.endswith(PICTURES):
         return Source(path, "MUGE pictures", lambda: muge_entries(path), lambda: count_lines(path))
     if suffix in JSON:
-        return _rows(path, "JSON Lines", mapping, json_rows, count_lines)
+        return _rows(path, "JSON Lines", mapping, json_rows, count_json)
     if suffix in TABLE:
         mapping.check([name for name in table_columns(path) if name])
         return _rows(path, "table", mapping, table_rows, count_rows)
@@ -142,6 +142,6 @@ def _rows(
     describe: str,
     mapping: ColumnMapping,
     read: Callable[[Path], Iterable[Row | BadRecord]],
-    count: Callable[[Path], int],
+    count: Callable[[Path], int | None],
 ) -> Source:
     return Source(path, describe, lambda: records(read(path), mapping), lambda: count(path))

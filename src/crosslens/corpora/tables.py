@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +21,8 @@ def table_rows(path: Path) -> Iterator[Row | BadRecord]:
 
     The encoding is UTF-8, UTF-16 or GB18030, the delimiter whichever of comma, tab, semicolon and
     bar the header holds most. A row of another width, with broken quoting or with undecodable
-    bytes is a BadRecord with its line; empty lines are no rows.
+    bytes is a BadRecord with its line, and reading goes on after that line; empty lines are no
+    rows.
 
     Raises:
         InvalidRequest: there is no header, or a column appears twice.
@@ -28,20 +30,49 @@ def table_rows(path: Path) -> Iterator[Row | BadRecord]:
     csv.field_size_limit(max(MAX_FIELD, csv.field_size_limit()))
     header = table_columns(path)
     with path.open(encoding=detect_encoding(path), errors="surrogateescape", newline="") as file:
-        reader = csv.reader(file, delimiter=_delimiter(path), strict=True)
-        line = 1
+        lines = _Lines(file)
+        reader = csv.reader(lines, delimiter=_delimiter(path), strict=True)
         while True:
+            where = Where(path, lines.begin())
             try:
                 cells = next(reader)
             except StopIteration:
                 return
             except csv.Error as exc:
-                yield BadRecord(Where(path, line), f"broken quoting: {exc}")
-                line = reader.line_num + 1
+                lines.give_back()
+                yield BadRecord(where, f"broken quoting: {exc}")
                 continue
-            if line > 1 and any(cells):
-                yield _row(Where(path, line), header, cells)
-            line = reader.line_num + 1
+            if where.line != 1 and any(cells):
+                yield _row(where, header, cells)
+
+
+class _Lines:
+    """The lines of a file; those that a broken row swallowed are given back but for its first."""
+
+    def __init__(self, file: Iterator[str]) -> None:
+        self.file = file
+        self.waiting: deque[str] = deque()
+        self.taken: list[str] = []
+        self.number = 1
+
+    def begin(self) -> int:
+        """Return the number of the next line, where a row begins."""
+        self.number += len(self.taken)
+        self.taken.clear()
+        return self.number
+
+    def give_back(self) -> None:
+        """Let all lines of this row but the first be read again."""
+        self.waiting.extendleft(reversed(self.taken[1:]))
+        del self.taken[1:]
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self.waiting.popleft() if self.waiting else next(self.file)
+        self.taken.append(line)
+        return line
 
 
 def table_columns(path: Path) -> list[str]:

@@ -60,7 +60,8 @@ def recall(judged: JudgedRanks, k: int) -> PerQuery:
 
 def hit(judged: JudgedRanks, k: int) -> PerQuery:
     """1 where any of the first k is relevant (`Success@k`; the R@k of caption retrieval papers)."""
-    return judged.relevant[:, :k].any(axis=1).astype(np.float64)
+    found: PerQuery = np.any(judged.relevant[:, :k], axis=1).astype(np.float64)
+    return found
 
 
 def precision(judged: JudgedRanks, k: int) -> PerQuery:
@@ -74,7 +75,7 @@ def reciprocal_rank(judged: JudgedRanks, k: int | None = None) -> PerQuery:
     if not relevant.shape[1]:
         return np.zeros(len(relevant))
     first = relevant.argmax(axis=1) + 1
-    return _ratio(relevant.any(axis=1), first)
+    return _ratio(relevant.max(axis=1), first)
 
 
 def average_precision(judged: JudgedRanks, k: int | None = None) -> PerQuery:
@@ -103,7 +104,8 @@ def _discounted(grades: NDArray[np.int64]) -> PerQuery:
 def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> PerQuery:
     """Divide, 0 where there is nothing to divide by."""
     out = np.zeros(len(part), dtype=np.float64)
-    return np.divide(part, whole, out=out, where=whole > 0)
+    np.divide(part, whole, out=out, where=whole > 0)
+    return out
 
 
 def _padded(rows: Sequence[Sequence[int]]) -> NDArray[np.int64]:
