@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from crosslens.errors import WrongSpace
+from crosslens.errors import UnusableVector, WrongSpace
 from crosslens.values import Attributes, AttributeType, Candidate, Modality, Space, Vectors
 from crosslens.vectors.filters import Filter
 
@@ -41,6 +41,33 @@ class IndexSpec:
                 hint="run `crosslens index rebuild` after changing a bundle",
             )
         return columns.index(space)
+
+    def require(self, rows: ProductRows) -> None:
+        """
+        Check that a product brings one text vector per text space and as many pictures per space.
+
+        Raises:
+            WrongSpace: the vectors are not of the spec's spaces, in its order.
+            UnusableVector: the numbers of rows disagree.
+        """
+        for name, wanted, given in (
+            ("text", self.text, rows.text),
+            ("picture", self.picture, rows.pictures),
+        ):
+            spaces = tuple(vectors.space for vectors in given)
+            if spaces != wanted:
+                raise WrongSpace(
+                    f"product {rows.product_id} brings {name} vectors of "
+                    f"{', '.join(map(str, spaces)) or 'no space'}; the index keeps "
+                    f"{', '.join(map(str, wanted)) or 'none'}",
+                    hint="run `crosslens index rebuild` after changing a bundle",
+                )
+        if {len(vectors) for vectors in rows.text} - {1}:
+            raise UnusableVector(f"product {rows.product_id} needs one text vector per space")
+        if len({len(vectors) for vectors in rows.pictures}) > 1:
+            raise UnusableVector(
+                f"product {rows.product_id} has other numbers of pictures in other spaces"
+            )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,10 +104,14 @@ class VectorIndex(Protocol):
 
     Written rows are found at once. All methods may be called from many threads; reads never wait
     for `optimize`. Every search orders by falling score, ties by rising product id, and returns
-    each product at most once, with its best row.
+    each product at most once, with its best row. Where equals are cut off by `limit`, which of them
+    stay is the engine's choice.
     """
 
-    spec: IndexSpec
+    @property
+    def spec(self) -> IndexSpec:
+        """What this index was built to hold."""
+        ...
 
     def upsert(self, rows: Sequence[ProductRows]) -> None:
         """
@@ -134,6 +165,10 @@ class VectorIndex(Protocol):
         """Count rows."""
         ...
 
+    def needs_optimize(self) -> bool:
+        """Say whether enough was written since the last `optimize` to be worth another; cheap."""
+        ...
+
     def optimize(self) -> None:
         """Build what makes searching fast; searching and writing go on meanwhile."""
         ...
@@ -146,7 +181,10 @@ class VectorIndex(Protocol):
 class Draft(Protocol):
     """A new index beside the live one."""
 
-    index: VectorIndex
+    @property
+    def index(self) -> VectorIndex:
+        """The index to fill."""
+        ...
 
     def take_over(self) -> None:
         """Become the live index in one step; the old one is dropped once its readers are done."""

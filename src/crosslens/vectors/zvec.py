@@ -1,0 +1,379 @@
+"""The embedded engine: Zvec, HNSW and BM25 in this process, one folder per collection."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from shutil import rmtree
+from typing import Any, Final
+
+import numpy as np
+import zvec
+from numpy.typing import NDArray
+
+from crosslens.errors import IndexBroken, Unavailable
+from crosslens.values import Candidate, Floats, Modality, Space, Vectors
+from crosslens.vectors import saved_spec
+from crosslens.vectors import zvec_collections as engine
+from crosslens.vectors.columns import picture_key, query_words, space_column, words
+from crosslens.vectors.filters import Filter, check
+from crosslens.vectors.generations import Generations
+from crosslens.vectors.index import Counts, IndexSpec, ProductRows
+from crosslens.vectors.live import LiveIndex
+from crosslens.vectors.rendering import render
+from crosslens.vectors.revisions import agreed
+
+EF: Final = 128
+MOST_HITS: Final = 100_000  # the engine's limit
+
+_TEXT_FIELDS: Final = (engine.REVISION, engine.PICTURES)
+_PICTURE_FIELDS: Final = (engine.REVISION,)
+
+
+class ZvecIndex:
+    """
+    One generation on disk: a text collection and a picture collection.
+
+    A product's text row is written after its pictures and removed after them, and its pictures
+    are always positions 0..P-1 without a gap; so a crash in between leaves rows that disagree,
+    never rows that nobody finds.
+    """
+
+    def __init__(self, folder: Path, spec: IndexSpec, text: Any, pictures: Any) -> None:
+        self.folder = folder
+        self.spec = spec
+        self._text = text
+        self._pictures = pictures
+        self._writing = threading.Lock()
+        self._maintaining = threading.Lock()
+
+    @classmethod
+    def create(cls, folder: Path, spec: IndexSpec) -> ZvecIndex:
+        """
+        Create an empty index in a folder that does not exist yet.
+
+        Raises:
+            StorageFull, Unavailable: the folder cannot be written.
+        """
+        engine.start_engine()
+        with engine.translated(folder):
+            folder.mkdir(parents=True)
+            engine.require_space(folder, 0)
+            text = engine.create_text(folder / "text", spec.text, spec.attributes)
+            pictures = engine.create_pictures(folder / "pictures", spec.picture, spec.attributes)
+            (folder / "spec.json").write_text(saved_spec.to_json(spec), "utf-8")
+        return cls(folder, spec, text, pictures)
+
+    @classmethod
+    def open(cls, folder: Path) -> ZvecIndex:
+        """
+        Open what `create` made, with the spec it was made with.
+
+        Raises:
+            IndexBroken: the files are incomplete or cannot be read.
+            Unavailable: another process holds them.
+        """
+        engine.start_engine()
+        try:
+            spec = saved_spec.from_json((folder / "spec.json").read_text("utf-8"))
+            text = zvec.open(str(folder / "text"))
+            pictures = zvec.open(str(folder / "pictures"))
+        except (OSError, ValueError, RuntimeError) as exc:
+            if "lock" in str(exc).lower():
+                raise Unavailable(f"the index in {folder} is in use by another process") from exc
+            raise IndexBroken(
+                f"the vector index in {folder} cannot be read: {exc}",
+                hint="run `crosslens index rebuild`; the catalogue has everything it needs",
+            ) from exc
+        return cls(folder, spec, text, pictures)
+
+    def upsert(self, rows: Sequence[ProductRows]) -> None:
+        """Write products, pictures first; see VectorIndex."""
+        latest = {row.product_id: row for row in rows}
+        for row in latest.values():
+            self.spec.require(row)
+        with self._writing, engine.translated(self.folder):
+            engine.require_space(self.folder, sum(map(_bytes, latest.values())))
+            for part in engine.batches(list(latest.values())):
+                engine.write(
+                    self._pictures, (doc for row in part for doc in self._picture_docs(row))
+                )
+                self._delete_pictures({row.product_id: _pictures(row) for row in part})
+                engine.write(self._text, map(self._text_doc, part))
+
+    def delete(self, product_ids: Sequence[int]) -> None:
+        """Forget products, pictures first; unknown ids are no error."""
+        with self._writing, engine.translated(self.folder):
+            for part in engine.batches(list(dict.fromkeys(product_ids))):
+                self._delete_pictures(dict.fromkeys(part, 0))
+                engine.delete(self._text, [str(product_id) for product_id in part])
+
+    def nearest(
+        self, query: Vectors, modality: Modality, *, limit: int, where: Filter | None = None
+    ) -> list[list[Candidate]]:
+        """Find the products nearest to each query vector; see VectorIndex."""
+        self.spec.column(modality, query.space)
+        condition = self._condition(where)
+        find = self._texts_near if modality is Modality.TEXT else self._pictures_near
+        if limit < 1:
+            return [[] for _ in range(len(query))]
+        with engine.translated(self.folder):
+            return [find(query.space, row, min(limit, MOST_HITS), condition) for row in query.array]
+
+    def matching(
+        self, tokens: Sequence[str], *, limit: int, where: Filter | None = None
+    ) -> list[Candidate]:
+        """Find products by keywords; see VectorIndex."""
+        condition = self._condition(where)
+        asked = query_words(tokens)
+        if not asked or limit < 1:
+            return []
+        query = zvec.Query(
+            engine.TOKENS, fts=zvec.Fts(match_string=asked), param=zvec.FtsQueryParam("OR")
+        )
+        with engine.translated(self.folder):
+            hits = _hits(self._text, query, min(limit, MOST_HITS), condition)
+        return sorted((Candidate(int(d.id), d.score) for d in hits), key=_rank)
+
+    def revisions(self) -> Iterator[tuple[int, int, int]]:
+        """List what both collections hold; waits for `optimize`, writes wait for its snapshot."""
+        with self._maintaining, engine.translated(self.folder):
+            with self._writing:
+                text = engine.snapshot(self._text, _TEXT_FIELDS)
+                pictures = engine.snapshot(self._pictures, _PICTURE_FIELDS)
+            with text, pictures:
+                texts = [
+                    (int(d.id), d.fields[engine.REVISION], d.fields[engine.PICTURES]) for d in text
+                ]
+                shown = [(int(d.id.partition(":")[0]), d.fields[engine.REVISION]) for d in pictures]
+        return agreed(_table(texts, 3), _table(shown, 2))
+
+    def counts(self) -> Counts:
+        """Count rows; takes a microsecond."""
+        return Counts(self._text.stats.doc_count, self._pictures.stats.doc_count)
+
+    def needs_optimize(self) -> bool:
+        """Say whether 2,000 rows and 5 % of a collection have no graph yet."""
+        return any(map(engine.unindexed_enough, (self._text, self._pictures)))
+
+    def optimize(self) -> None:
+        """
+        Build the graphs of what was written since; reads and writes go on.
+
+        Raises:
+            StorageFull: the disk has no room for the new graphs beside the old ones.
+        """
+        with self._maintaining, engine.translated(self.folder):
+            engine.require_space(self.folder, 2 * _folder_bytes(self.folder))
+            for collection in (self._pictures, self._text):
+                collection.optimize()
+
+    def close(self) -> None:
+        """Flush and release the files."""
+        with self._maintaining, self._writing, engine.translated(self.folder):
+            self._pictures.close()
+            self._text.close()
+
+    def _condition(self, where: Filter | None) -> str | None:
+        types = self.spec.attributes
+        return None if where is None else render(check(where, types), types, engine.DIALECT)
+
+    def _texts_near(
+        self, space: Space, row: Floats, limit: int, condition: str | None
+    ) -> list[Candidate]:
+        hits = _hits(self._text, _near(space, row, limit), limit, condition)
+        return sorted((Candidate(int(d.id), _cosine(d.score)) for d in hits), key=_rank)
+
+    def _pictures_near(
+        self, space: Space, row: Floats, limit: int, condition: str | None
+    ) -> list[Candidate]:
+        asked = min(MOST_HITS, self._first_ask(limit))
+        while True:
+            hits = _hits(self._pictures, _near(space, row, asked), asked, condition)
+            found = _best_pictures(hits)
+            if len(found) >= limit or len(hits) < asked or asked == MOST_HITS:
+                return found[:limit]
+            asked = min(MOST_HITS, 3 * asked)
+
+    def _first_ask(self, limit: int) -> int:
+        products, pictures = self.counts().products, self.counts().pictures
+        return int(limit * min(8.0, max(1.0, pictures / max(1, products)))) + 4
+
+    def _text_doc(self, row: ProductRows) -> zvec.Doc:
+        fields = engine.attribute_fields(row.attributes, self.spec.attributes) | {
+            engine.REVISION: row.revision,
+            engine.PICTURES: _pictures(row),
+            engine.TOKENS: words(row.tokens),
+        }
+        vectors = {space_column(v.space): v.array[0] for v in row.text}
+        return zvec.Doc(str(row.product_id), vectors=vectors, fields=fields)
+
+    def _picture_docs(self, row: ProductRows) -> Iterator[zvec.Doc]:
+        fields = engine.attribute_fields(row.attributes, self.spec.attributes) | {
+            engine.REVISION: row.revision
+        }
+        for position in range(_pictures(row)):
+            vectors = {space_column(v.space): v.array[position] for v in row.pictures}
+            key = picture_key(row.product_id, position)
+            yield zvec.Doc(key, vectors=vectors, fields=fields)
+
+    def _delete_pictures(self, kept: Mapping[int, int]) -> None:
+        surplus: list[str] = []
+        next_keys = {picture_key(key, count): (key, count) for key, count in kept.items()}
+        while next_keys:
+            present = self._pictures.fetch(list(next_keys), output_fields=[], include_vector=False)
+            surplus.extend(present)
+            following = [next_keys[key] for key in present]
+            next_keys = {picture_key(key, n + 1): (key, n + 1) for key, n in following}
+        engine.delete(self._pictures, surplus[::-1])  # last ones first, so that no gap can remain
+
+
+class ZvecStore:
+    """
+    Generations of Zvec indexes in one folder, held by one process.
+
+    Args:
+        home: the folder; it is created.
+        spec: what the settings ask for; the live index keeps the spec it was built with.
+    """
+
+    def __init__(self, home: Path, spec: IndexSpec) -> None:
+        self._home = home
+        self._spec = spec
+        self._generations: Generations | None = None
+        self._live: LiveIndex | None = None
+        self._draft: ZvecDraft | None = None
+        self._lock = threading.RLock()
+
+    def live(self) -> LiveIndex:
+        """Return the live index; see IndexStore."""
+        with self._lock:
+            if self._live is None:
+                self._live = LiveIndex(self._opened())
+            return self._live
+
+    def draft(self) -> ZvecDraft:
+        """Create an empty index beside the live one; a former draft is dropped."""
+        with self._lock:
+            generations = self._held()
+            if self._draft is not None:
+                self._draft.discard()
+            generations.sweep()
+            self._draft = ZvecDraft(ZvecIndex.create(generations.new(), self._spec), self)
+            return self._draft
+
+    def wanted(self) -> IndexSpec:
+        """Return the spec that drafts are built with."""
+        return self._spec
+
+    def close(self) -> None:
+        """Close the indexes and let other processes in."""
+        with self._lock:
+            if self._draft is not None:
+                self._draft.discard()
+            if self._live is not None:
+                self._live.close()
+            if self._generations is not None:
+                self._generations.close()
+            self._live = self._generations = None
+
+    def switch_to(self, index: ZvecIndex) -> None:
+        """Make a generation of this folder the live one and drop the former."""
+        with self._lock:
+            generations = self._held()
+            generations.point_at(index.folder)
+            self._draft = None
+            if self._live is None:
+                self._live = LiveIndex(index)
+            else:
+                self._live.switch(index).close()
+            generations.sweep()
+
+    def drop(self, index: ZvecIndex) -> None:
+        """Remove a generation that is not live."""
+        with self._lock:
+            self._draft = None
+            index.close()
+            rmtree(index.folder)
+
+    def _held(self) -> Generations:
+        if self._generations is None:
+            self._generations = Generations(self._home)
+        return self._generations
+
+    def _opened(self) -> ZvecIndex:
+        generations = self._held()
+        generations.sweep(self._draft.index.folder if self._draft else None)
+        folder = generations.live()
+        if folder is not None:
+            return ZvecIndex.open(folder)
+        index = ZvecIndex.create(generations.new(), self._spec)
+        generations.point_at(index.folder)
+        return index
+
+
+class ZvecDraft:
+    """A generation that is not live yet."""
+
+    def __init__(self, index: ZvecIndex, store: ZvecStore) -> None:
+        self.index = index
+        self._store: ZvecStore | None = store
+
+    def take_over(self) -> None:
+        """Become the live index in one step; returns when the former one is dropped."""
+        if self._store is not None:
+            self._store.switch_to(self.index)
+            self._store = None
+
+    def discard(self) -> None:
+        """Drop the draft; nothing happens when it has taken over."""
+        if self._store is not None:
+            self._store.drop(self.index)
+            self._store = None
+
+
+def _near(space: Space, row: Floats, asked: int) -> zvec.Query:
+    param = zvec.HnswQueryParam(ef=max(EF, 2 * asked), is_using_refiner=True)
+    return zvec.Query(space_column(space), vector=row, param=param)
+
+
+def _hits(collection: Any, query: zvec.Query, limit: int, condition: str | None) -> Any:
+    return collection.query(query, topk=limit, filter=condition, output_fields=[])
+
+
+def _best_pictures(hits: Iterable[zvec.Doc]) -> list[Candidate]:
+    best: dict[int, tuple[float, int]] = {}
+    for hit in hits:
+        key, _, position = hit.id.partition(":")
+        offer = (_cosine(hit.score), -int(position))
+        product_id = int(key)
+        if product_id not in best or offer > best[product_id]:
+            best[product_id] = offer
+    found = [Candidate(key, score, -negated) for key, (score, negated) in best.items()]
+    return sorted(found, key=_rank)
+
+
+def _rank(candidate: Candidate) -> tuple[float, int]:
+    return (-candidate.score, candidate.product_id)
+
+
+def _cosine(distance: float) -> float:
+    return max(-1.0, min(1.0, round(1.0 - distance, 6)))
+
+
+def _pictures(row: ProductRows) -> int:
+    return len(row.pictures[0]) if row.pictures else 0
+
+
+def _bytes(row: ProductRows) -> int:
+    vectors = sum(v.array.nbytes for v in (*row.text, *row.pictures))
+    return 4 * vectors + 4 * sum(map(len, row.tokens))  # log, rows, graph, and headroom
+
+
+def _folder_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _table(rows: Sequence[tuple[int, ...]], width: int) -> NDArray[np.int64]:
+    return np.array(rows, dtype=np.int64).reshape(-1, width)

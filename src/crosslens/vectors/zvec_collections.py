@@ -1,0 +1,202 @@
+"""Zvec's collections: how they are made, opened, written and read, and what their errors mean."""
+
+from __future__ import annotations
+
+import errno
+import functools
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, TypeAlias, TypeVar
+
+import zvec
+
+from crosslens.errors import StorageFull, Unavailable
+from crosslens.values import Attributes, AttributeType, Space
+from crosslens.vectors.columns import attribute_column, fingerprint, space_column
+from crosslens.vectors.filters import indexed
+from crosslens.vectors.rendering import Dialect
+
+Collection: TypeAlias = Any
+Types: TypeAlias = Mapping[str, AttributeType]
+_T = TypeVar("_T")
+
+DIALECT: Final = Dialect(
+    equals="=",
+    within="{column} in ({values})",
+    outside="{column} not in ({values})",
+    holding="{column} contain_any ({values})",
+    lacking="{column} not contain_any ({values})",
+)
+
+LINKS: Final = 16
+EF_BUILD: Final = 100
+BATCH: Final = 1_000  # the engine takes 1,024 at most
+
+MAY_BE_UNINDEXED: Final = 2_000
+MAY_BE_UNINDEXED_SHARE: Final = 0.05
+
+# Zvec writes through memory maps, where a full disk is a SIGBUS and not an error.
+RESERVE_BYTES: Final = 64 << 20
+
+TOKENS: Final = "tokens"
+REVISION: Final = "revision"
+PICTURES: Final = "pictures"
+
+_TYPES: Final = {
+    AttributeType.KEYWORD: zvec.DataType.STRING,
+    AttributeType.KEYWORDS: zvec.DataType.ARRAY_STRING,
+    AttributeType.NUMBER: zvec.DataType.DOUBLE,
+    AttributeType.BOOL: zvec.DataType.BOOL,
+    AttributeType.DATE: zvec.DataType.STRING,
+}
+
+
+@functools.cache
+def start_engine() -> None:
+    """Start Zvec once per process; its own messages stay silent, errors are raised instead."""
+    try:
+        zvec.init(log_type=zvec.LogType.CONSOLE, log_level=zvec.LogLevel.FATAL)
+    except RuntimeError:  # somebody else in this process did
+        return
+
+
+def create_text(folder: Path, spaces: Iterable[Space], types: Types) -> Collection:
+    """Create the text collection: a row per product, with the keyword field."""
+    whitespace = zvec.FtsIndexParam("whitespace", filters=[])
+    fields = [
+        zvec.FieldSchema(PICTURES, zvec.DataType.INT64),
+        zvec.FieldSchema(TOKENS, zvec.DataType.STRING, index_param=whitespace),
+    ]
+    return _create(folder, fields, spaces, types)
+
+
+def create_pictures(folder: Path, spaces: Iterable[Space], types: Types) -> Collection:
+    """Create the picture collection: a row per picture."""
+    return _create(folder, [], spaces, types)
+
+
+def attribute_fields(attributes: Attributes, types: Types) -> dict[str, Any]:
+    """Return the columns of a row's filterable attributes; keywords as fingerprints."""
+    return {
+        attribute_column(name): _stored(value, types[name])
+        for name, value in indexed(attributes, types).items()
+    }
+
+
+def write(collection: Collection, docs: Iterable[zvec.Doc]) -> None:
+    """
+    Upsert rows in batches, in order.
+
+    Raises:
+        RuntimeError: the engine did not acknowledge one of them.
+    """
+    for part in batches(list(docs)):
+        for status in collection.upsert(part):
+            if not status.ok():
+                raise RuntimeError(status.message())
+
+
+def delete(collection: Collection, keys: Sequence[str]) -> None:
+    """
+    Delete rows in order; unknown keys are no error.
+
+    Raises:
+        RuntimeError: the engine refused for another reason.
+    """
+    for part in batches(keys):
+        for status in collection.delete(part):
+            if not status.ok() and status.code() != zvec.StatusCode.NOT_FOUND:
+                raise RuntimeError(status.message())
+
+
+def snapshot(collection: Collection, fields: Sequence[str]) -> Any:
+    """Return a closable iterator over all rows as they are now, without vectors."""
+    return collection.iter_docs(output_fields=list(fields), include_vector=False)
+
+
+def unindexed_enough(collection: Collection) -> bool:
+    """Say whether 2,000 rows and 5 % of a collection have no graph yet."""
+    stats = collection.stats
+    indexed_share = min(stats.index_completeness.values(), default=1.0)
+    unindexed: float = (1.0 - indexed_share) * stats.doc_count
+    return bool(unindexed >= max(MAY_BE_UNINDEXED, MAY_BE_UNINDEXED_SHARE * stats.doc_count))
+
+
+def batches(items: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    """Cut a sequence into parts that the engine takes at once."""
+    return (items[at : at + BATCH] for at in range(0, len(items), BATCH))
+
+
+def require_space(folder: Path, needed: int) -> None:
+    """
+    Check that the disk has room for `needed` bytes and a reserve.
+
+    Raises:
+        StorageFull: it has not.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < needed + RESERVE_BYTES:
+        raise StorageFull(
+            f"the disk of {folder} has {free >> 20} MiB left; writing to the vector index safely "
+            f"needs {(needed + RESERVE_BYTES) >> 20} MiB",
+            hint="free some space; what was not acknowledged can be written again",
+        )
+
+
+@contextmanager
+def translated(folder: Path) -> Iterator[None]:
+    """Turn what the engine raises into StorageFull and Unavailable."""
+    try:
+        yield
+    except (OSError, RuntimeError) as exc:
+        if _means_full(exc):
+            raise StorageFull(f"no space is left on the disk of {folder}: {exc}") from exc
+        raise Unavailable(f"the vector index in {folder} failed: {exc}") from exc
+
+
+def _means_full(exc: OSError | RuntimeError) -> bool:
+    if isinstance(exc, OSError):
+        return exc.errno in (errno.ENOSPC, errno.EDQUOT)
+    return "No space left" in str(exc) or "errno 28" in str(exc) or "append WAL" in str(exc)
+
+
+def _create(
+    folder: Path, fields: list[zvec.FieldSchema], spaces: Iterable[Space], types: Types
+) -> Collection:
+    columns = [
+        zvec.FieldSchema(REVISION, zvec.DataType.INT64),
+        *fields,
+        *(_attribute_field(name, type_) for name, type_ in types.items()),
+    ]
+    vectors = [_vector_field(space) for space in spaces]
+    return zvec.create_and_open(str(folder), zvec.CollectionSchema(folder.name, columns, vectors))
+
+
+def _attribute_field(name: str, type_: AttributeType) -> zvec.FieldSchema:
+    ordered = type_ in (AttributeType.NUMBER, AttributeType.DATE)
+    index = zvec.InvertIndexParam(enable_range_optimization=ordered)
+    return zvec.FieldSchema(attribute_column(name), _TYPES[type_], nullable=True, index_param=index)
+
+
+def _vector_field(space: Space) -> zvec.VectorSchema:
+    graph = zvec.HnswIndexParam(
+        metric_type=zvec.MetricType.COSINE,
+        m=LINKS,
+        ef_construction=EF_BUILD,
+        quantize_type=zvec.QuantizeType.INT8,
+    )
+    return zvec.VectorSchema(
+        space_column(space), zvec.DataType.VECTOR_FP32, space.dim, index_param=graph
+    )
+
+
+def _stored(value: Any, type_: AttributeType) -> Any:
+    match type_:
+        case AttributeType.KEYWORD:
+            return fingerprint(value)
+        case AttributeType.KEYWORDS:
+            return [fingerprint(part) for part in value]
+        case _:
+            return value
