@@ -40,6 +40,11 @@ FORMATS = tuple(plugin.format for plugin in _PLUGINS)
 ALLOWED = "JPEG, PNG, WebP, GIF, BMP, TIFF, PPM, PGM and PBM"
 
 _SIGNS = (
+    (re.compile(rb"\A\xff\xd8\xff"), "a truncated or damaged JPEG"),
+    (re.compile(rb"\A\x89PNG"), "a truncated or damaged PNG"),
+    (re.compile(rb"\AGIF8"), "a truncated or damaged GIF"),
+    (re.compile(rb"\ARIFF....WEBP", re.S), "a truncated or damaged WebP"),
+    (re.compile(rb"\A(II\*\0|MM\0\*)"), "a truncated or damaged TIFF"),
     (re.compile(rb"<svg[\s>]", re.I), "SVG"),
     (re.compile(rb"\A\s*<(!doctype html|html|head|body|script)", re.I), "HTML"),
     (re.compile(rb"\A\s*<\?xml", re.I), "XML"),

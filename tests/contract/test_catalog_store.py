@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from fakes import FakeClock
 
 from crosslens.catalog.changes import Backlog, Change, Parked
 from crosslens.catalog.memory import MemoryCatalog
@@ -13,6 +12,7 @@ from crosslens.catalog.product import Picture, Product, ProductFields
 from crosslens.catalog.sql import SqlCatalog
 from crosslens.catalog.store import CatalogStore, Summary
 from crosslens.errors import Conflict, NotFound
+from fakes import FakeClock
 
 LEASE_S = 30.0
 
@@ -192,9 +192,13 @@ class TestSourceKeys:
         assert catalog.summary().products == 1
 
     def test_a_key_is_taken_within_a_transaction_too(self, catalog):
-        with pytest.raises(Conflict), catalog.transaction() as writes:
-            writes.insert(ProductFields("a", source_key="k"), ())
-            writes.insert(ProductFields("b", source_key="k"), ())
+        def insert_twice() -> None:
+            with catalog.transaction() as writes:
+                writes.insert(ProductFields("a", source_key="k"), ())
+                writes.insert(ProductFields("b", source_key="k"), ())
+
+        with pytest.raises(Conflict):
+            insert_twice()
         assert catalog.summary().products == 0
 
     def test_a_transaction_goes_on_after_a_conflict_that_was_handled(self, catalog):
@@ -288,10 +292,15 @@ class TestLists:
 class TestTransactions:
     def test_the_row_and_its_announcement_are_one(self, catalog):
         """Reference bug P3: vector first, SQL second, and a failure between them for ever."""
-        with pytest.raises(ZeroDivisionError), catalog.transaction() as writes:
-            product = writes.insert(ProductFields("x", source_key="k"), [picture()])
-            assert writes.read([product.id])
-            raise ZeroDivisionError
+
+        def fail_half_way() -> None:
+            with catalog.transaction() as writes:
+                product = writes.insert(ProductFields("x", source_key="k"), [picture()])
+                assert writes.read([product.id])
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            fail_half_way()
         assert catalog.summary() == Summary(0, 0, 0)
         assert catalog.backlog() == Backlog(0, 0, 0, 0.0)
         assert catalog.position() == 0
@@ -301,10 +310,15 @@ class TestTransactions:
     def test_a_failed_edit_leaves_product_and_change_as_they_were(self, catalog):
         product = insert(catalog, "x", picture())
         catalog.settle(lease(catalog), owner="a")
-        with pytest.raises(Conflict), catalog.transaction() as writes:
-            writes.update(product.id, ProductFields("y"), ())
-            writes.retire(product.id)
-            writes.update(product.id, ProductFields("y"), (), revision=1)
+
+        def fail_at_the_end() -> None:
+            with catalog.transaction() as writes:
+                writes.update(product.id, ProductFields("y"), ())
+                writes.retire(product.id)
+                writes.update(product.id, ProductFields("y"), (), revision=1)
+
+        with pytest.raises(Conflict):
+            fail_at_the_end()
         assert catalog.read([product.id]) == {product.id: product}
         assert catalog.backlog().waiting == 0
 
@@ -528,4 +542,4 @@ class TestChanges:
             thread.start()
         for thread in threads:
             thread.join()
-        assert sorted(sum(taken, [])) == list(range(1, 201))
+        assert sorted(taken[0] + taken[1] + taken[2]) == list(range(1, 201))
