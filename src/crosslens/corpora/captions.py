@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from crosslens.corpora.encoding import detect_encoding
+from crosslens.corpora.encoding import has_undecoded, open_text
 from crosslens.corpora.jsonl import json_rows
 from crosslens.corpora.mapping import NO_MAPPING, ColumnMapping, folded
 from crosslens.corpora.records import BadRecord, Row, Where
@@ -104,18 +104,20 @@ def _rows(path: Path) -> Iterator[Row | BadRecord]:
 
 
 def _has_header(path: Path) -> bool:
-    with path.open(encoding=detect_encoding(path), errors="replace") as file:
+    with open_text(path) as file:
         line = file.readline().strip()
     return any(folded(cell.strip('"')) in FILE_COLUMNS for cell in _cells(line))
 
 
 def _plain_rows(path: Path) -> Iterator[Row | BadRecord]:
-    with path.open(encoding=detect_encoding(path), errors="replace") as file:
+    with open_text(path) as file:
         for number, line in enumerate(file, start=1):
             name, separator, caption = line.strip().partition("\t" if "\t" in line else ",")
             if number == 1 and folded(name) in FILE_COLUMNS:
                 continue
-            if separator and caption.strip():
+            if has_undecoded(line):
+                yield BadRecord(Where(path, number), "bytes that are not in the file's encoding")
+            elif separator and caption.strip():
                 stem = name.strip().partition("#")[0]  # Flickr writes 1000.jpg#0
                 yield Row(Where(path, number), {"file": stem, "caption": caption.strip()})
             elif line.strip():

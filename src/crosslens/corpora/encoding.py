@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 from functools import lru_cache
 from pathlib import Path
+from typing import TextIO
 
 ENOUGH_LINES = 10_000
 BOMS = {
@@ -41,6 +42,17 @@ def _detected(path: Path, size: int, changed_ns: int) -> str:
             if good + bad >= ENOUGH_LINES:
                 break
     return "gb18030" if bad > good else "utf-8"
+
+
+def open_text(path: Path) -> TextIO:
+    """
+    Open a text file in the encoding it has; line ends stay as they are.
+
+    Undecodable bytes are carried over, see `has_undecoded`; in UTF-16 they become U+FFFD.
+    """
+    encoding = detect_encoding(path)
+    errors = "replace" if encoding == "utf-16" else "surrogateescape"
+    return path.open(encoding=encoding, errors=errors, newline="")
 
 
 def is_utf8(line: bytes) -> bool:

@@ -9,10 +9,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from crosslens.corpora.jsonl import read_objects
+from crosslens.corpora.jsonl import json_rows, read_objects
 from crosslens.corpora.muge import PICTURES, TEXTS
-from crosslens.corpora.records import BadRecord, Entry, Record, Where
-from crosslens.corpora.sources import PRODUCT_FILES, Source, open_source
+from crosslens.corpora.records import BadRecord, Entry, Record, Row, Where
+from crosslens.corpora.sources import JSON, Source, find_products, open_source
 from crosslens.corpora.trec import Qrels, read_qrels
 from crosslens.errors import InvalidRequest
 from crosslens.values import Kind
@@ -98,11 +98,11 @@ def read_composed(folder: Path, kind: Kind) -> Judged:
 
 def has_captions(folder: Path) -> bool:
     """Say whether the products of a folder have captions in `captions_en` or `captions_zh`."""
-    path = _products_file(folder)
+    path = find_products(folder, JSON)
     if path is None:
         return False
-    _, row = next(read_objects(path), (None, dict[str, Any]()))
-    return any(_captions(row, language) for language in LANGUAGES)
+    first = next((row.values for row in json_rows(path) if isinstance(row, Row)), {})
+    return any(_captions(first, language) for language in LANGUAGES)
 
 
 def read_captioned(folder: Path, kind: Kind) -> Judged:
@@ -112,7 +112,7 @@ def read_captioned(folder: Path, kind: Kind) -> Judged:
     For `image2text` the gallery is the captions, a product each (key `picture#en0`), and the
     pictures are the questions; otherwise the gallery is the pictures without their captions.
     """
-    path = _products_file(folder) or folder / PRODUCT_FILES[0]
+    path = find_products(folder, JSON) or folder / "items.jsonl"
     if kind is Kind.IMAGE2TEXT:
         return _captions_of_pictures(folder, path)
     queries, qrels = [], Qrels()
@@ -126,9 +126,9 @@ def read_captioned(folder: Path, kind: Kind) -> Judged:
 
 def has_titles(folder: Path) -> bool:
     """Say whether a folder holds products with both a title and a picture."""
-    if (path := _products_file(folder)) is None:
+    if find_products(folder) is None:
         return False
-    first = islice(open_source(path), 100)
+    first = islice(open_source(folder), 100)
     return any(isinstance(entry, Record) and entry.pictures for entry in first)
 
 
@@ -233,10 +233,6 @@ def _captions(row: Mapping[str, Any], language: str) -> list[str]:
 
 def _records(source: Source) -> Iterator[Record]:
     return (entry for entry in source if isinstance(entry, Record))
-
-
-def _products_file(folder: Path) -> Path | None:
-    return next((folder / name for name in PRODUCT_FILES if (folder / name).is_file()), None)
 
 
 def _qrels_file(folder: Path) -> Path | None:

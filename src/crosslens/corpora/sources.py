@@ -19,13 +19,13 @@ from crosslens.corpora.rows import records
 from crosslens.corpora.tables import count_rows, table_columns, table_rows
 from crosslens.errors import InvalidRequest
 
-PRODUCT_FILES = ("items.jsonl", "products.jsonl", "corpus.jsonl")
-JSON = frozenset({".jsonl", ".ndjson", ".json"})
-TABLE = frozenset({".csv", ".tsv"})
+JSON = (".jsonl", ".ndjson", ".json")
+TABLE = (".csv", ".tsv")
+PRODUCT_NAMES = ("items", "products", "corpus")
+SUFFIXES = (*JSON, *TABLE, ".parquet")
 ALLOWED = (
-    "allowed are a folder of pictures, a folder with "
-    f"{', '.join(PRODUCT_FILES)} or parquet files, and files .jsonl .ndjson .json .csv .tsv "
-    f".parquet and *{PICTURES}"
+    f"allowed are files {' '.join(SUFFIXES)} and *{PICTURES}, a folder with a file called "
+    f"{', '.join(PRODUCT_NAMES)} or with parquet files, and a folder of pictures"
 )
 
 
@@ -61,7 +61,7 @@ def open_source(
     """
     Say what `path` is and make it readable.
 
-    A folder with `items.jsonl`, `products.jsonl` or `corpus.jsonl` is read as that file, one with
+    A folder with a file called `items`, `products` or `corpus` is read as that file, one with
     parquet or MUGE files as these, any other as a folder of pictures, with `captions` or the
     `captions.*` or `metadata.*` file in it.
 
@@ -81,6 +81,12 @@ def open_source(
     return source
 
 
+def find_products(folder: Path, suffixes: Sequence[str] = SUFFIXES) -> Path | None:
+    """Find the file of a folder that holds its products: `items.jsonl`, `products.csv`, …"""
+    candidates = (folder / f"{name}{suffix}" for name in PRODUCT_NAMES for suffix in suffixes)
+    return next((path for path in candidates if path.is_file()), None)
+
+
 def _opened(path: Path, mapping: ColumnMapping, captions: Path | None) -> Source:
     if path.is_dir():
         return _folder(path, mapping, captions)
@@ -92,9 +98,8 @@ def _opened(path: Path, mapping: ColumnMapping, captions: Path | None) -> Source
 
 
 def _folder(path: Path, mapping: ColumnMapping, captions: Path | None) -> Source:
-    for name in PRODUCT_FILES:
-        if (path / name).is_file():
-            return _file(path / name, mapping)
+    if product_file := find_products(path):
+        return _file(product_file, mapping)
     if captions is None and (shards := sorted(path.glob("*.parquet"))):
         return _joined(path, shards, mapping)
     if captions is None and (shards := muge_files(path)):

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
-from crosslens.corpora.encoding import count_lines, detect_encoding, has_undecoded
+from crosslens.corpora.encoding import count_lines, has_undecoded, open_text
 from crosslens.corpora.records import BadRecord, Row, Where
 from crosslens.errors import InvalidRequest
 
@@ -29,7 +29,7 @@ def table_rows(path: Path) -> Iterator[Row | BadRecord]:
     """
     csv.field_size_limit(max(MAX_FIELD, csv.field_size_limit()))
     header = table_columns(path)
-    with path.open(encoding=detect_encoding(path), errors="surrogateescape", newline="") as file:
+    with open_text(path) as file:
         lines = _Lines(file)
         reader = csv.reader(lines, delimiter=_delimiter(path), strict=True)
         while True:
@@ -110,7 +110,7 @@ def _row(where: Where, header: list[str], cells: list[str]) -> Row | BadRecord:
 
 
 def _first_line(path: Path) -> str:
-    with path.open(encoding=detect_encoding(path), errors="surrogateescape", newline="") as file:
+    with open_text(path) as file:
         return file.readline(MAX_FIELD)
 
 

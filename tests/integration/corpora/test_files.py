@@ -219,3 +219,42 @@ def test_muge_pictures_are_decoded_and_keyed_by_id(tmp_path):
     ]
     assert [entry.where.line for entry in bad(entries)] == [3, 4, 5]
     assert open_source(path).count_hint() == 5
+
+
+@pytest.mark.parametrize("name", ["items.csv", "products.tsv", "corpus.jsonl"])
+def test_a_folder_with_products_and_their_pictures_is_read_by_its_file(tmp_path, name):
+    mark = "\t" if name.endswith("tsv") else ","
+    text = '{"title": "a"}' if name.endswith("jsonl") else f"title{mark}image\na{mark}p/1.jpg"
+    write(tmp_path / name, text + "\n")
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p/1.jpg").write_bytes(b"\xff\xd8\xff")
+    (entry,) = open_source(tmp_path)
+    assert entry.title == "a"
+
+
+SEEDS = {
+    ".csv": CSV.encode(),
+    ".tsv": CSV.replace(",", "\t").encode("gb18030"),
+    ".jsonl": JSONL.encode(),
+    ".json": b'[{"title": "a", "id": 5}, {"title": "b"}]',
+    "_imgs.tsv": b"11\t_9j_4A==\n12\t/9j/4A\n",
+    "16.csv": CSV.encode("utf-16"),
+}
+
+
+@given(
+    suffix=st.sampled_from(sorted(SEEDS)),
+    changes=st.lists(st.tuples(st.integers(0, 80), st.binary(max_size=3)), max_size=6),
+    cut=st.integers(1, 90),
+)
+def test_damaged_files_never_raise_while_they_are_read(tmp_path_factory, suffix, changes, cut):
+    data = bytearray(SEEDS[suffix])
+    for position, part in changes:
+        data[position : position + len(part)] = part
+    path = tmp_path_factory.mktemp("damaged") / f"a{suffix}"
+    path.write_bytes(bytes(data[:cut]))
+    try:
+        source = open_source(path)
+    except InvalidRequest:
+        return
+    assert all(isinstance(entry, Record | BadRecord) for entry in source)
