@@ -61,7 +61,8 @@ class Material:
 class Category:
     """A kind of product: where it is sold, its words, materials and named forms.
 
-    `genes` names the forms a product can have; `words` says each in English and Chinese.
+    `genes` names the forms a product can have; `words` says each in English and Chinese. What
+    shows figures or letters is never mirrored.
     """
 
     department: str
@@ -73,6 +74,7 @@ class Category:
     price: tuple[float, float]
     sizes: str = ""
     stands: bool = True
+    mirrors: bool = True
     patterns: tuple[str, ...] = field(default=())
 
 
@@ -117,7 +119,7 @@ def allowed_patterns(category: str) -> tuple[str, ...]:
     return CATEGORIES[category].patterns or tuple(PATTERNS)
 
 
-def random_design(
+def random_design(  # noqa: PLR0913 - each choice can be given
     rng: np.random.Generator,
     *,
     category: str | None = None,

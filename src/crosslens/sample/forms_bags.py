@@ -1,5 +1,7 @@
 """Bags, cases and wallets."""
 
+# An outline reads as rows of knots, not as one column:
+# fmt: off
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
@@ -31,19 +33,23 @@ def handbag(s: Stage, v: V) -> None:
 def _bag_body(shape: str, top: float) -> Any:
     return {
         "boxy": symmetric([(50, top), (78, top), (82, top + 4), (83, 86), (80, 90), (50, 90)]),
-        "trapeze": symmetric([(50, top), (70, top, 1), (74, top + 3), (88, 84), (84, 90), (50, 90)]),
-        "bucket": symmetric([(50, top), (75, top + 1, 1), (79, 70), (77, 86), (70, 90), (50, 90.6)]),
+        "trapeze": symmetric([(50, top), (70, top, 1), (74, top + 3), (88, 84), (84, 90),
+            (50, 90)]),
+        "bucket": symmetric([(50, top), (75, top + 1, 1), (79, 70), (77, 86), (70, 90),
+            (50, 90.6)]),
         "half-moon": symmetric([(50, top), (82, top, 1), (88, 60), (82, 79), (66, 89), (50, 90.5)]),
     }[shape]
 
 
 def _flap(s: Stage, body: Any, top: float) -> None:
-    flap = symmetric([(50, top - 0.5), (74, top - 0.5, 1), (78, top + 6), (72, top + 17), (56, top + 22), (50, top + 22.6)])
+    flap = symmetric([(50, top - 0.5), (74, top - 0.5, 1), (78, top + 6), (72, top + 17),
+        (56, top + 22), (50, top + 22.6)])
     s.canvas.save()
     s.canvas.clipPath(body, True)
     s.shade(flap, 0.4, 1.6)
     tone = None if s.patterned else s.shadow_tone(0.1)
-    s.fill(flap, tone, material=s.design.material, wrap=quad([(22, top), (78, top), (72, top + 24), (28, top + 24)], 54, 22), volume="soft")
+    s.fill(flap, tone, material=s.design.material, wrap=quad([(22, top), (78, top), (72, top + 24),
+        (28, top + 24)], 54, 22), volume="soft")
     s.canvas.restore()
     s.metal(box(45.4, top + 17.5, 9.2, 8, 1.6), BRASS)
     s.metal(oval(50, top + 21.6, 2.2), (238, 214, 150), volume="ball")
@@ -52,7 +58,8 @@ def _flap(s: Stage, body: Any, top: float) -> None:
 def _bag_handle(s: Stage, handle: str, top: float) -> None:
     tone = s.shadow_tone(0.25)
     if handle == "top":
-        arch: list[Knot] = [(32, top + 6), (33, top - 14), (42, top - 25), (50, top - 27), (58, top - 25), (67, top - 14), (68, top + 6)]
+        arch: list[Knot] = [(32, top + 6), (33, top - 14), (42, top - 25), (50, top - 27),
+            (58, top - 25), (67, top - 14), (68, top + 6)]
         s.fill(ribbon(arch, 4.4), tone, material=s.design.material, volume="tall")
     elif handle == "chain":
         for i in range(23):
@@ -60,7 +67,8 @@ def _bag_handle(s: Stage, handle: str, top: float) -> None:
             x, y = 24 + 52 * t, top - 150 * t * (1 - t) + 2
             s.stroke(oval(x, y, 2.2, 1.5), BRASS if i % 2 else (236, 208, 140), 1.1)
     else:
-        strap: list[Knot] = [(21, top + 4), (14, top - 12), (24, top - 34), (50, top - 41), (76, top - 34), (86, top - 12), (79, top + 4)]
+        strap: list[Knot] = [(21, top + 4), (14, top - 12), (24, top - 34), (50, top - 41),
+            (76, top - 34), (86, top - 12), (79, top + 4)]
         s.fill(ribbon(strap, 3.0), tone, material=s.design.material, volume="tall")
     for x in (31, 69) if handle == "top" else (22, 78):
         s.stroke(oval(x, top + 4, 2.4), BRASS, 1.3)
@@ -69,8 +77,10 @@ def _bag_handle(s: Stage, handle: str, top: float) -> None:
 def backpack(s: Stage, v: V) -> None:
     """Draw a backpack: round-topped, rolled or with a flap and buckles."""
     for side in (-1, 1):
-        s.fill(ribbon([(50 + side * 20, 20), (50 + side * 31, 34), (50 + side * 30, 68), (50 + side * 27, 84)], 6), s.shadow_tone(0.35), material="canvas", volume="round")
-    s.fill(ribbon([(42, 14), (43, 6), (50, 3.6), (57, 6), (58, 14)], 3.2), s.shadow_tone(0.35), material="canvas", volume="tall")
+        s.fill(ribbon([(50 + side * 20, 20), (50 + side * 31, 34), (50 + side * 30, 68),
+            (50 + side * 27, 84)], 6), s.shadow_tone(0.35), material="canvas", volume="round")
+    s.fill(ribbon([(42, 14), (43, 6), (50, 3.6), (57, 6), (58, 14)], 3.2), s.shadow_tone(0.35),
+        material="canvas", volume="tall")
     body = _pack_body(v["closure"])
     s.fill(body, wrap=band([(50, 8), (50, 40), (50, 92)], [56, 60, 62]), volume="soft")
     {"zipped": _zip_top, "flap": _flap_top, "roll-top": _roll_top}[v["closure"]](s)
@@ -84,7 +94,8 @@ def _pack_body(closure: str) -> Any:
 
 
 def _zip_top(s: Stage) -> None:
-    s.line([(24, 46), (27, 27), (38, 18), (50, 16.4), (62, 18), (73, 27), (76, 46)], 1.8, darker(s.colour, 0.5), 0.9)
+    s.line([(24, 46), (27, 27), (38, 18), (50, 16.4), (62, 18), (73, 27), (76, 46)], 1.8,
+        darker(s.colour, 0.5), 0.9)
     s.line([(24, 46), (27, 27), (38, 18), (50, 16.4), (62, 18), (73, 27), (76, 46)], 0.7, STEEL, 1)
     s.metal(box(66, 20.4, 2.2, 5.4, 0.8))
 
@@ -115,32 +126,40 @@ def _pockets(s: Stage, pocket: str) -> None:
     elif pocket == "double":
         for x in (27, 51.5):
             s.shade(box(x, 63, 21.5, 23, 4), 0.3, 1.2)
-            s.fill(box(x, 62, 21.5, 23, 4), s.accent if s.patterned else s.shadow_tone(0.12), material=s.design.material)
+            s.fill(box(x, 62, 21.5, 23, 4), s.accent if s.patterned else s.shadow_tone(0.12),
+                material=s.design.material)
             s.line([(x + 2, 68), (x + 19.5, 68)], 1.3, darker(s.colour, 0.5), 0.9)
     else:
         s.fill(box(40, 66, 20, 9, 1.6), (128, 84, 52), material="leather", volume="sheet")
-        s.stitch([(41, 67.4, 1), (59, 67.4, 1), (59, 73.6, 1), (41, 73.6, 1), (41, 67.4, 1)], (230, 200, 150))
+        s.stitch([(41, 67.4, 1), (59, 67.4, 1), (59, 73.6, 1), (41, 73.6, 1), (41, 67.4, 1)],
+            (230, 200, 150))
 
 
 def tote(s: Stage, v: V) -> None:
     """Draw an open tote bag with two handles."""
     high = 8.0 if v["handle"] == "long" else 22.0
-    for dy, tone in ((-3, s.shadow_tone(0.4)), (0, None)):
-        handle = ribbon([(36, 42 + dy), (36.5, high + 12 + dy), (43, high + dy), (50, high - 1 + dy), (57, high + dy), (63.5, high + 12 + dy), (64, 42 + dy)], 4.2)
+    for dy, tone in ((-3.0, s.shadow_tone(0.4)), (0.0, None)):
+        handle = ribbon([(36, 42 + dy), (36.5, high + 12 + dy), (43, high + dy),
+            (50, high - 1 + dy), (57, high + dy), (63.5, high + 12 + dy), (64, 42 + dy)], 4.2)
         colour: RGB = tone or ((150, 100, 62) if v["handle"] == "leather" else s.shadow_tone(0.18))
-        s.fill(handle, colour, material="leather" if v["handle"] == "leather" else "canvas", volume="tall")
+        s.fill(handle, colour, material="leather" if v["handle"] == "leather" else "canvas",
+            volume="tall")
         if dy:
-            s.fill(outline([(20, 38, 1), (80, 38, 1), (78, 46, 1), (22, 46, 1)]), darker(s.colour, 0.5), volume="none")
+            s.fill(outline([(20, 38, 1), (80, 38, 1), (78, 46, 1), (22, 46, 1)]), darker(s.colour,
+                0.5), volume="none")
     wide = {"square": (30.0, 31.0), "wide": (36.0, 29.0), "tall": (25.0, 26.0)}[v["shape"]]
     top = 32.0 if v["shape"] == "tall" else 40.0
-    body = symmetric([(50, top + 1), (50 + wide[0], top, 1), (50 + wide[1] + 1, 66), (50 + wide[1], 89, 1), (50, 90.4)])
-    wrap = quad([(50 - wide[0], top), (50 + wide[0], top), (50 + wide[1], 90), (50 - wide[1], 90)], 2 * wide[0], 90 - top)
+    body = symmetric([(50, top + 1), (50 + wide[0], top, 1), (50 + wide[1] + 1, 66),
+        (50 + wide[1], 89, 1), (50, 90.4)])
+    wrap = quad([(50 - wide[0], top), (50 + wide[0], top), (50 + wide[1], 90), (50 - wide[1], 90)],
+        2 * wide[0], 90 - top)
     s.fill(body, wrap=wrap, volume="soft")
     s.stitch([(50 - wide[0] + 1, top + 4), (50, top + 5), (50 + wide[0] - 1, top + 4)])
     for x in (36, 64):
-        s.stitch([(x - 2, top + 1, 1), (x + 2, top + 9, 1), (x - 2, top + 9, 1), (x + 2, top + 1, 1)])
-    for x in (50 - wide[1] + 7, 50 + wide[1] - 9):
-        s.line([(x, top + 12), (x + 2, 70), (x, 86)], 1.3, alpha=0.16)
+        s.stitch([(x - 2, top + 1, 1), (x + 2, top + 9, 1), (x - 2, top + 9, 1), (x + 2, top + 1,
+            1)])
+    for crease in (50 - wide[1] + 7, 50 + wide[1] - 9):
+        s.line([(crease, top + 12), (crease + 2, 70), (crease, 86)], 1.3, alpha=0.16)
 
 
 def suitcase(s: Stage, v: V) -> None:
@@ -155,7 +174,8 @@ def suitcase(s: Stage, v: V) -> None:
     for x in (27, 67):
         s.fill(box(x, 84, 6, 7, 2.6), RUBBER, material="rubber", volume="round")
     body = box(23, top, 54, 86 - top, 7)
-    s.fill(body, wrap=quad([(23, top), (77, top), (77, 86), (23, 86)], 54, 86 - top), volume="round")
+    s.fill(body, wrap=quad([(23, top), (77, top), (77, 86), (23, 86)], 54, 86 - top),
+        volume="round")
     _shell(s, v["shell"], top)
     s.fill(box(42, top + 1.4, 16, 3, 1.4), GRAPHITE, material="plastic", volume="tall")
     for x, y in ((23, top), (69, top), (23, 78), (69, 78)):
@@ -177,11 +197,13 @@ def _shell(s: Stage, shell: str, top: float) -> None:
 
 
 def _vintage_case(s: Stage, top: float, shell: str) -> None:
-    s.fill(ribbon([(40, top), (41, top - 8), (50, top - 10), (59, top - 8), (60, top)], 3.6), OAK, material="leather", volume="tall")
+    s.fill(ribbon([(40, top), (41, top - 8), (50, top - 10), (59, top - 8), (60, top)], 3.6), OAK,
+        material="leather", volume="tall")
     body = box(10, top, 80, 90 - top, 6)
     s.fill(body, wrap=quad([(10, top), (90, top), (90, 90), (10, 90)], 80, 90 - top), volume="soft")
     for x in (22, 72):
-        s.fill(box(x, top - 0.4, 6, 90.4 - top, 0.6), (138, 92, 56), material="leather", volume="round")
+        s.fill(box(x, top - 0.4, 6, 90.4 - top, 0.6), (138, 92, 56), material="leather",
+            volume="round")
         s.stroke(box(x - 0.8, top + 20, 7.6, 6, 1), BRASS, 1.3)
     s.line([(10, top + 16), (90, top + 16)], 0.9)
     if shell == "ribbed":
@@ -232,7 +254,9 @@ def _coin_purse(s: Stage, closure: str) -> None:
 
 def _wallet_clasp(s: Stage, closure: str, right: float, y: float) -> None:
     if closure == "snap":
-        s.fill(outline([(right + 4, y - 7, 1), (right - 14, y - 7), (right - 18, y), (right - 14, y + 7), (right + 4, y + 7, 1)]), s.shadow_tone(0.22), material=s.design.material)
+        s.fill(outline([(right + 4, y - 7, 1), (right - 14, y - 7), (right - 18, y),
+            (right - 14, y + 7), (right + 4, y + 7, 1)]), s.shadow_tone(0.22),
+            material=s.design.material)
         s.metal(oval(right - 11, y, 2.8), BRASS, volume="ball")
     else:
         s.metal(box(right - 4, y - 3, 3, 10, 1.2), BRASS)
@@ -241,4 +265,4 @@ def _wallet_clasp(s: Stage, closure: str, right: float, y: float) -> None:
 FORMS: Mapping[str, Callable[[Stage, V], None]] = {
     "handbag": handbag, "backpack": backpack, "tote bag": tote, "suitcase": suitcase,
     "wallet": wallet,
-}  # fmt: skip
+}

@@ -1,5 +1,7 @@
 """Clothes, drawn as they hang in front of a wall."""
 
+# An outline reads as rows of knots, not as one column:
+# fmt: off
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
@@ -14,9 +16,10 @@ V = Mapping[str, str]
 
 # Where a sleeve runs, from the shoulder on, and how wide it is there.
 _ARMS: dict[str, list[tuple[float, float, float]]] = {
-    "short": [(30, 20, 17), (22, 31, 17), (16, 42, 16)],
-    "long": [(30, 20, 17), (21, 36, 15), (16, 56, 12.5), (14, 77, 10)],
-    "puff": [(30, 20, 16), (21, 29, 22), (17, 40, 12)],
+    "short": [(36, 24, 16), (24, 31.5, 17.5), (16, 43, 16.5)],
+    "long": [(36, 24, 16), (24.5, 33, 16.5), (17.5, 54, 13), (14.5, 77, 10.5)],
+    "spread": [(36, 24, 14), (25, 32, 14), (15, 46, 11), (6.5, 60, 9)],
+    "puff": [(36, 25, 16), (22, 29, 23), (16.5, 41, 12)],
 }
 _NECKS = {"round": 7.0, "v": 17.0, "square": 11.0, "polo": 6.0, "turtle": -2.0, "hooded": 7.0}
 
@@ -41,16 +44,12 @@ def _sleeve(s: Stage, spine: list[Point], widths: list[float], cuff: bool, puffe
     dx, dy = (x1 - x0) / length, (y1 - y0) / length
     half = widths[-1] * 0.5
     if cuff or puffed:
-        ends: list[Knot] = [
-            (x1 - dy * half - dx * 1.2, y1 + dx * half - dy * 1.2),
-            (x1 + dy * half - dx * 1.2, y1 - dx * half - dy * 1.2),
-        ]
+        ends: list[Knot] = [(x1 - dy * half - dx * 1.2, y1 + dx * half - dy * 1.2),
+            (x1 + dy * half - dx * 1.2, y1 - dx * half - dy * 1.2)]
         s.fill(ribbon(ends, 3.4), s.shadow_tone(0.14), material=s.design.material, volume="tall")
     else:
-        s.line(
-            [(x1 - dy * half - dx * 2, y1 + dx * half - dy * 2),
-             (x1 + dy * half - dx * 2, y1 - dx * half - dy * 2)], 0.5,
-        )  # fmt: skip
+        s.line([(x1 - dy * half - dx * 2, y1 + dx * half - dy * 2), (x1 + dy * half - dx * 2,
+            y1 - dx * half - dy * 2)], 0.5)
 
 
 def _limb(spine: list[Point], widths: list[float]) -> Any:
@@ -67,22 +66,20 @@ def _limb(spine: list[Point], widths: list[float]) -> Any:
     return outline(left + right[::-1])
 
 
-def _torso(
-    hem: float, flare: float, neck: str, *, shoulder: float = 0.0, bare: bool = False
-) -> Any:
+def _torso(hem: float, flare: float, neck: str, *, shoulder: float = 0.0,
+    bare: bool = False) -> Any:
     depth = _NECKS[neck]
-    middle: list[Knot] = {
-        "v": [(50, 13 + depth, 1)],
-        "square": [(59, 13 + depth, 1), (41, 13 + depth, 1)],
-    }.get(neck, [(55.5, 13.4 + depth * 0.75), (50, 14 + depth)])
+    middle: list[Knot] = [(55.5, 13.4 + depth * 0.75), (50, 14 + depth)]
+    if neck == "v":
+        middle = [(50, 13 + depth, 1)]
+    elif neck == "square":
+        middle = [(59, 13 + depth, 1), (41, 13 + depth, 1)]
     opening = [k for k in middle if k[0] >= 50]
     arm: list[Knot] = [(72 - shoulder, 17.5), (75 - shoulder, 22), (71, 36)]
     if bare:
         arm = [(68.5, 15.5, 1), (65, 25), (67, 34), (73, 39, 1)]
-    right: list[Knot] = [
-        (61, 13, 1), *arm, (70, 50),
-        (70.5 + flare * 0.5, (hem + 50) / 2), (71 + flare, hem - 1, 1), (60, hem + 0.8), (50, hem + 1),
-    ]  # fmt: skip
+    right: list[Knot] = [(61, 13, 1), *arm, (70, 50), (70.5 + flare * 0.5, (hem + 50) / 2),
+        (71 + flare, hem - 1, 1), (60, hem + 0.8), (50, hem + 1)]
     return symmetric([*reversed(opening), *right])
 
 
@@ -97,7 +94,8 @@ def _inside_neck(s: Stage, neck: str) -> None:
 
 def _folds(s: Stage, hem: float, reach: float = 20.0) -> None:
     for x, lean in ((38, -2.0), (62, 2.5), (50, 0.6)):
-        knots: list[Knot] = [(x, hem - reach), (x + lean * 0.4, hem - reach / 2), (x + lean, hem - 3)]
+        knots: list[Knot] = [(x, hem - reach), (x + lean * 0.4, hem - reach / 2),
+            (x + lean, hem - 3)]
         s.line(knots, 0.9, alpha=0.16)
 
 
@@ -105,10 +103,12 @@ def _collar_trim(s: Stage, neck: str) -> None:
     tone = s.accent if s.patterned else s.shadow_tone(0.2)
     depth = _NECKS[neck]
     if neck == "round":
-        edge: list[Knot] = [(40, 13.2), (44.5, 13.4 + depth * 0.8), (50, 14 + depth), (55.5, 13.4 + depth * 0.8), (60, 13.2)]
+        edge: list[Knot] = [(40, 13.2), (44.5, 13.4 + depth * 0.8), (50, 14 + depth),
+            (55.5, 13.4 + depth * 0.8), (60, 13.2)]
         s.fill(ribbon(edge, 2.6), tone, volume="none", edge=0.3)
     elif neck == "v":
-        s.fill(ribbon([(40, 13.4, 1), (50, 13.5 + depth, 1), (60, 13.4, 1)], 2.4), tone, volume="none", edge=0.3)
+        s.fill(ribbon([(40, 13.4, 1), (50, 13.5 + depth, 1), (60, 13.4, 1)], 2.4), tone,
+            volume="none", edge=0.3)
     elif neck == "turtle":
         tube: list[Knot] = [(59.5, 5, 1), (61, 16, 1), (56, 18.4), (50, 19)]
         s.fill(symmetric([(50, 4), *tube]), wrap=drape(), volume="round", scale=0.6)
@@ -158,7 +158,8 @@ def shirt(s: Stage, v: V) -> None:
     _arm(s, v["sleeve"], cuff=v["sleeve"] == "long")
     body = _torso(87, 2, "polo")
     s.fill(body, wrap=drape())
-    s.fill(outline([(47.4, 19, 1), (52.6, 19, 1), (52.8, 87.6, 1), (47.2, 87.6, 1)]), wrap=drape(), volume="none")
+    s.fill(outline([(47.4, 19, 1), (52.6, 19, 1), (52.8, 87.6, 1), (47.2, 87.6, 1)]), wrap=drape(),
+        volume="none")
     for y in range(27, 86, 10):
         s.spot(oval(50, y + 0.3, 1.25), (90, 90, 96), 0.4)
         s.spot(oval(50, y, 1.1), CHALK)
@@ -166,11 +167,13 @@ def shirt(s: Stage, v: V) -> None:
     if v["collar"] == "pointed":
         _flaps(s, tone)
     elif v["collar"] == "stand":
-        s.fill(outline([(40, 12, 1), (50, 15), (60, 12, 1), (59.4, 17.5, 1), (50, 21), (40.6, 17.5, 1)]), tone, material=s.design.material)
+        s.fill(outline([(40, 12, 1), (50, 15), (60, 12, 1), (59.4, 17.5, 1), (50, 21),
+            (40.6, 17.5, 1)]), tone, material=s.design.material)
     else:
         _flaps(s, tone)
         for side in (-1, 1):
-            s.fill(outline([(50, 21), (50 + side * 10, 16.5, 1), (50 + side * 9, 27, 1)]), s.accent, volume="ball")
+            s.fill(outline([(50, 21), (50 + side * 10, 16.5, 1), (50 + side * 9, 27, 1)]),
+                s.accent, volume="ball")
         s.fill(box(48, 19, 4, 5, 1.4), s.accent)
     s.line([(57, 40, 1), (66, 40, 1), (66, 49, 1), (61.5, 51, 1), (57, 49, 1), (57, 40, 1)], 0.5)
     _folds(s, 87)
@@ -205,7 +208,8 @@ def hoodie(s: Stage, v: V) -> None:
     s.fill(oval(50, 14.5, 10, 8.6), darker(s.colour, 0.5), volume="none")
     _arm(s, "long", wide=3.5, cuff=True)
     s.fill(_torso(81, 3, "hooded"), wrap=drape())
-    s.fill(outline([(36.5, 13), (42, 20), (50, 22.6), (58, 20), (63.5, 13), (65, 18), (58, 25), (50, 28), (42, 25), (35, 18)]), wrap=drape())
+    s.fill(outline([(36.5, 13), (42, 20), (50, 22.6), (58, 20), (63.5, 13), (65, 18), (58, 25),
+        (50, 28), (42, 25), (35, 18)]), wrap=drape())
     hem = outline([(27, 80.5, 1), (50, 82), (73, 80.5, 1), (71, 87, 1), (50, 89), (29, 87, 1)])
     s.fill(hem, s.shadow_tone(0.14), material=s.design.material, volume="tall")
     _front(s, v["front"])
@@ -230,14 +234,16 @@ def coat(s: Stage, v: V) -> None:
     """Draw a coat or a jacket with lapels, a zip or buttons."""
     hem = {"short": 78.0, "long": 94.0}[v["length"]]
     _arm(s, "long", wide=3.5)
-    s.fill(outline([(38, 12, 1), (50, 9), (62, 12, 1), (56, 34), (44, 34)]), darker(s.colour, 0.5), volume="none")
+    s.fill(outline([(38, 12, 1), (50, 9), (62, 12, 1), (56, 34), (44, 34)]), darker(s.colour, 0.5),
+        volume="none")
     s.fill(_torso(hem, 4 if hem > 80 else 1, "v", shoulder=-1), wrap=drape())
     {"buttoned": _double_row, "zipped": _zip_and_collar, "quilted": _quilting}[v["closure"]](s, hem)
 
 
 def _lapels(s: Stage) -> None:
     tone = s.shadow_tone(0.2)
-    left: list[Knot] = [(39.4, 10.5, 1), (50, 33, 1), (47, 43, 1), (35, 26, 1), (39, 23, 1), (34.5, 18, 1)]
+    left: list[Knot] = [(39.4, 10.5, 1), (50, 33, 1), (47, 43, 1), (35, 26, 1), (39, 23, 1),
+        (34.5, 18, 1)]
     for knots in (left, reflect(left)):
         s.fill(outline(knots), tone, material=s.design.material, volume="soft")
 
@@ -253,7 +259,8 @@ def _double_row(s: Stage, hem: float) -> None:
 
 
 def _zip_and_collar(s: Stage, hem: float) -> None:
-    s.fill(outline([(37, 14, 1), (40, 6), (60, 6), (63, 14, 1), (56, 22), (50, 30, 1), (44, 22)]), s.shadow_tone(0.2), material=s.design.material)
+    s.fill(outline([(37, 14, 1), (40, 6), (60, 6), (63, 14, 1), (56, 22), (50, 30, 1), (44, 22)]),
+        s.shadow_tone(0.2), material=s.design.material)
     s.line([(50, 30, 1), (50, hem, 1)], 2.4, darker(s.colour, 0.45), 0.9)
     s.line([(50, 30, 1), (50, hem, 1)], 1.0, STEEL, 1)
     s.metal(box(48.8, 33, 2.4, 5, 0.8))
@@ -265,8 +272,10 @@ def _quilting(s: Stage, hem: float) -> None:
     _zip_and_collar(s, hem)
     for y in range(26, int(hem) - 2, 9):
         for side in (-1, 1):
-            s.line([(50 + side * 2, y + 1.4), (50 + side * 12, y + 2), (50 + side * 20, y)], 0.9, alpha=0.6)
-            s.line([(50 + side * 2, y + 3), (50 + side * 12, y + 3.6), (50 + side * 20, y + 1.6)], 1.0, lighter(s.colour, 0.6), 0.35)
+            s.line([(50 + side * 2, y + 1.4), (50 + side * 12, y + 2), (50 + side * 20, y)], 0.9,
+                alpha=0.6)
+            s.line([(50 + side * 2, y + 3), (50 + side * 12, y + 3.6), (50 + side * 20, y + 1.6)],
+                1.0, lighter(s.colour, 0.6), 0.35)
 
 
 def dress(s: Stage, v: V) -> None:
@@ -279,7 +288,8 @@ def dress(s: Stage, v: V) -> None:
     skirt = _skirt_shape(46, 12.5, hem, flare)
     s.fill(skirt, wrap=_flared(46, 12.5, hem, flare))
     _pleats(s, 48, hem, flare)
-    s.fill(box(37, 44, 26, 4.4, 1.6), s.accent if s.patterned else s.shadow_tone(0.25), volume="tall")
+    s.fill(box(37, 44, 26, 4.4, 1.6), s.accent if s.patterned else s.shadow_tone(0.25),
+        volume="tall")
     s.canvas.restore()
 
 
@@ -290,15 +300,18 @@ def _dress_top(s: Stage, sleeve: str) -> None:
         top = symmetric([(50, 25), (58, 21.5), (61, 22, 1), (66, 30), (62.6, 46, 1)])
     else:
         _inside_neck(s, "round")
-        _bare_or_sleeved(s, sleeve)
+        _bare_or_sleeved(s, "spread" if sleeve == "long" else sleeve)
         arm = 6.0 if sleeve == "sleeveless" else 2.0
-        top = symmetric([(50, 21), (55.5, 18.6), (60, 13, 1), (72 - arm, 17), (71 - arm, 24), (67, 34), (62.6, 46, 1)])
+        top = symmetric([(50, 21), (55.5, 18.6), (60, 13, 1), (72 - arm, 17), (71 - arm, 24),
+            (67, 34), (62.6, 46, 1)])
     s.fill(top, wrap=drape(sag=1))
 
 
 def _skirt_shape(top: float, waist: float, hem: float, flare: float) -> Any:
-    right: list[Knot] = [(50 + waist, top, 1), (50 + waist + flare * 0.45, (top + hem) / 2), (50 + waist + flare, hem - 3, 1)]
-    edge = [(50 + (waist + flare) * (1 - i / 5), hem - 2 + (1.8 if i % 2 else 0.2)) for i in range(1, 5)]
+    right: list[Knot] = [(50 + waist, top, 1), (50 + waist + flare * 0.45, (top + hem) / 2),
+        (50 + waist + flare, hem - 3, 1)]
+    edge = [(50 + (waist + flare) * (1 - i / 5),
+        hem - 2 + (1.8 if i % 2 else 0.2)) for i in range(1, 5)]
     return symmetric([*right, *edge, (50, hem)])
 
 
@@ -310,7 +323,8 @@ def _flared(top: float, waist: float, hem: float, flare: float) -> Wrap:
 
 def _pleats(s: Stage, top: float, hem: float, flare: float) -> None:
     for share in (-0.7, -0.4, -0.12, 0.18, 0.45, 0.74):
-        knots: list[Knot] = [(50 + share * 12, top + 3), (50 + share * (12 + flare * 0.45), (top + hem) / 2), (50 + share * (12 + flare), hem - 4)]
+        knots: list[Knot] = [(50 + share * 12, top + 3), (50 + share * (12 + flare * 0.45),
+            (top + hem) / 2), (50 + share * (12 + flare), hem - 4)]
         s.line(knots, 1.1, alpha=0.2)
 
 
@@ -319,17 +333,20 @@ def skirt(s: Stage, v: V) -> None:
     hem = {"mini": 66.0, "knee": 78.0, "maxi": 93.0}[v["length"]]
     flare = {"a-line": 20.0, "pleated": 17.0, "pencil": 3.0}[v["cut"]]
     top = 16.0
-    s.fill(_skirt_shape(top + 3, 16, hem, flare) if v["cut"] != "pencil" else _pencil(top + 3, hem), wrap=_flared(top, 16, hem, flare))
+    s.fill(_skirt_shape(top + 3, 16, hem, flare) if v["cut"] != "pencil" else _pencil(top + 3,
+        hem), wrap=_flared(top, 16, hem, flare))
     if v["cut"] == "pleated":
         for i in range(-5, 6):
             low = 50 + i / 5.6 * (16 + flare)
             s.line([(50 + i * 2.9, top + 6, 1), (low, hem - 2.5, 1)], 0.9, alpha=0.5)
-            s.line([(51 + i * 2.9, top + 6, 1), (low + 1.8, hem - 2.5, 1)], 0.8, lighter(s.colour, 0.5), 0.3)
+            s.line([(51 + i * 2.9, top + 6, 1), (low + 1.8, hem - 2.5, 1)], 0.8, lighter(s.colour,
+                0.5), 0.3)
     elif v["cut"] == "a-line":
         _pleats(s, top + 4, hem, flare)
     else:
         s.line([(58, hem - 22, 1), (58, hem - 1, 1)], 1.2, darker(s.colour, 0.5), 0.8)
-    s.fill(box(33.4, top, 33.2, 6, 1.2), s.shadow_tone(0.2), material=s.design.material, volume="tall")
+    s.fill(box(33.4, top, 33.2, 6, 1.2), s.shadow_tone(0.2), material=s.design.material,
+        volume="tall")
     s.fill(oval(50, top + 3, 1.6), BRASS, material="metal", volume="ball", edge=0.3)
 
 
@@ -340,7 +357,8 @@ def _pencil(top: float, hem: float) -> Any:
 def trousers(s: Stage, v: V) -> None:
     """Draw trousers with a waistband, a fly and pockets."""
     ankle = {"skinny": 9.0, "straight": 13.0, "wide": 21.0, "flared": 19.0}[v["leg"]]
-    _legs(s, 95, ankle, knee={"skinny": 12.0, "straight": 14.0, "wide": 19.0, "flared": 12.5}[v["leg"]])
+    _legs(s, 95, ankle, knee={"skinny": 12.0, "straight": 14.0, "wide": 19.0,
+        "flared": 12.5}[v["leg"]])
     _waist(s, v["waist"])
 
 
@@ -348,14 +366,15 @@ def _legs(s: Stage, hem: float, ankle: float, knee: float) -> None:
     drop = (hem + 30) / 2
     middle = knee + 1.2
     for side in (-1, 1):
-        spine = [(50 + side * 8.5, 8.0), (50 + side * 9.5, 32.0), (50 + side * (4 + knee / 2), drop), (50 + side * (4 + ankle / 2), hem)]
-        body: list[Knot] = [
-            (50, 8, 1), (50 + side * 17.5, 8, 1), (50 + side * 21, 26), (50 + side * (4 + middle), drop),
-            (50 + side * (4 + ankle), hem, 1), (50 + side * 4, hem, 1), (50 + side * 3.4, drop), (50, 37, 1),
-        ]  # fmt: skip
+        spine = [(50 + side * 8.5, 8.0), (50 + side * 9.5, 32.0), (50 + side * (4 + knee / 2),
+            drop), (50 + side * (4 + ankle / 2), hem)]
+        body: list[Knot] = [(50, 8, 1), (50 + side * 17.5, 8, 1), (50 + side * 21, 26),
+            (50 + side * (4 + middle), drop), (50 + side * (4 + ankle), hem, 1), (50 + side * 4,
+            hem, 1), (50 + side * 3.4, drop), (50, 37, 1)]
         s.fill(outline(body), wrap=band(spine, [18, 21, knee + 3, ankle + 2]))
         s.line([(50 + side * 4, hem - 3, 1), (50 + side * (4 + ankle), hem - 3, 1)], 0.6)
-        s.line([(50 + side * (5 + knee * 0.5), 40), (50 + side * (5 + ankle * 0.5), hem - 8)], 0.8, alpha=0.18)
+        s.line([(50 + side * (5 + knee * 0.5), 40), (50 + side * (5 + ankle * 0.5), hem - 8)], 0.8,
+            alpha=0.18)
     s.line([(50, 10), (50, 37)], 0.8)
     s.stitch([(50, 29), (53.6, 26), (54, 12)])
     for side in (-1, 1):
@@ -364,7 +383,8 @@ def _legs(s: Stage, hem: float, ankle: float, knee: float) -> None:
 
 def _waist(s: Stage, waist: str) -> None:
     if waist == "drawstring":
-        s.fill(box(32, 4, 36, 6.4, 2), s.shadow_tone(0.14), material=s.design.material, volume="tall")
+        s.fill(box(32, 4, 36, 6.4, 2), s.shadow_tone(0.14), material=s.design.material,
+            volume="tall")
         for x in range(34, 68, 2):
             s.line([(x, 4.8), (x, 9.8)], 0.45, alpha=0.4)
         for side in (-1, 1):
@@ -383,10 +403,18 @@ def _waist(s: Stage, waist: str) -> None:
 def shorts(s: Stage, v: V) -> None:
     """Draw shorts."""
     s.canvas.save()
-    s.canvas.translate(-7.5, 14)
-    s.canvas.scale(1.15, 1.15)
-    hem = {"short": 44.0, "bermuda": 60.0}[v["length"]]
-    _legs(s, hem, 20, 20)
+    s.canvas.translate(-10, 16)
+    s.canvas.scale(1.2, 1.2)
+    hem = {"short": 42.0, "bermuda": 58.0}[v["length"]]
+    for side in (-1, 1):
+        body: list[Knot] = [(50, 8, 1), (50 + side * 17.5, 8, 1), (50 + side * 21.5, 22),
+            (50 + side * 25, hem, 1), (50 + side * 2.6, hem + 2, 1), (50, 32, 1)]
+        spine = [(50 + side * 9.0, 8.0), (50 + side * 11.0, 26.0), (50 + side * 14.0, hem + 2)]
+        s.fill(outline(body), wrap=band(spine, [19, 22, 24]))
+        s.line([(50 + side * 3, hem - 1), (50 + side * 24.6, hem - 3)], 0.7)
+        s.line([(50 + side * 9, 24), (50 + side * 12, hem - 5)], 0.8, alpha=0.18)
+        s.stitch([(50 + side * 10, 12), (50 + side * 13, 19), (50 + side * 20.4, 21)])
+    s.line([(50, 10), (50, 32)], 0.8)
     _waist(s, v["waist"])
     s.canvas.restore()
 
@@ -394,6 +422,4 @@ def shorts(s: Stage, v: V) -> None:
 FORMS: Mapping[str, Callable[[Stage, V], None]] = {
     "t-shirt": tshirt, "shirt": shirt, "sweater": sweater, "hoodie": hoodie, "coat": coat,
     "dress": dress, "skirt": skirt, "trousers": trousers, "shorts": shorts,
-}  # fmt: skip
-
-
+}

@@ -1,5 +1,7 @@
 """Things for sport."""
 
+# An outline reads as rows of knots, not as one column:
+# fmt: off
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
@@ -15,7 +17,10 @@ V = Mapping[str, str]
 
 def game_ball(s: Stage, v: V) -> None:
     """Draw a ball: for basketball, football, volleyball or rugby."""
-    {"basketball": _basketball, "football": _football, "volleyball": _volleyball, "rugby": _rugby}[v["game"]](s)
+    {
+        "basketball": _basketball, "football": _football, "volleyball": _volleyball,
+        "rugby": _rugby,
+    }[v["game"]](s)
 
 
 def _seams(s: Stage, lines: list[list[Knot]], width: float = 1.2) -> None:
@@ -26,30 +31,33 @@ def _seams(s: Stage, lines: list[list[Knot]], width: float = 1.2) -> None:
 
 def _basketball(s: Stage) -> None:
     s.fill(oval(50, 54, 36), wrap=ball(50, 54, 36), volume="ball")
-    _seams(s, [
-        [(14, 54), (32, 60), (50, 62), (68, 60), (86, 54)], [(50, 18), (43, 36), (42, 54), (44, 72), (50, 90)],
-        [(24, 29), (36, 38), (38, 54), (34, 70), (25, 80)], [(78, 31), (68, 40), (64, 54), (66, 70), (74, 81)],
-    ])  # fmt: skip
+    _seams(s, [[(14, 54), (32, 60), (50, 62), (68, 60), (86, 54)], [(50, 18), (43, 36), (42, 54),
+        (44, 72), (50, 90)], [(24, 29), (36, 38), (38, 54), (34, 70), (25, 80)],
+        [(78, 31), (68, 40), (64, 54), (66, 70), (74, 81)]])
 
 
 def _football(s: Stage) -> None:
     body = oval(50, 54, 36)
     s.fill(body, wrap=ball(50, 54, 36), volume="ball")
-    dark: RGB = s.accent if s.patterned else (GRAPHITE if s.design.colour not in ("black", "navy") else CHALK)
+    dark: RGB = (s.accent if s.patterned else (GRAPHITE if s.design.colour not in ("black",
+        "navy") else CHALK))
     s.canvas.save()
     s.canvas.clipPath(body, True)
     _patch(s, 50, 54, 11, -pi / 2, dark)
     for k in range(5):
         a = -pi / 2 + k * 2 * pi / 5
-        s.line([(50 + 11 * cos(a), 54 + 11 * sin(a)), (50 + 24 * cos(a), 54 + 24 * sin(a))], 1.1, dark, 0.9)
+        s.line([(50 + 11 * cos(a), 54 + 11 * sin(a)), (50 + 24 * cos(a), 54 + 24 * sin(a))], 1.1,
+            dark, 0.9)
         b = a + pi / 5
         _patch(s, 50 + 33 * cos(a), 54 + 33 * sin(a), 10, a + pi, dark)
-        s.line([(50 + 24 * cos(a), 54 + 24 * sin(a)), (50 + 27 * cos(b), 54 + 27 * sin(b)), (50 + 24 * cos(a + 2 * pi / 5), 54 + 24 * sin(a + 2 * pi / 5))], 1.1, dark, 0.9)
+        s.line([(50 + 24 * cos(a), 54 + 24 * sin(a)), (50 + 27 * cos(b), 54 + 27 * sin(b)),
+            (50 + 24 * cos(a + 2 * pi / 5), 54 + 24 * sin(a + 2 * pi / 5))], 1.1, dark, 0.9)
     s.canvas.restore()
 
 
 def _patch(s: Stage, x: float, y: float, radius: float, turn: float, tone: RGB) -> None:
-    knots: list[Knot] = [(x + radius * cos(turn + k * 2 * pi / 5), y + radius * sin(turn + k * 2 * pi / 5), 1) for k in range(5)]
+    knots: list[Knot] = [(x + radius * cos(turn + k * 2 * pi / 5),
+        y + radius * sin(turn + k * 2 * pi / 5), 1) for k in range(5)]
     s.spot(outline(knots), tone, 0.92)
 
 
@@ -61,7 +69,8 @@ def _volleyball(s: Stage) -> None:
         for off in (0.0, 0.42, 0.84):
             a, b = turn + off * 1.0, turn + 2 * pi / 3 - 0.5 + off * 0.9
             start = (50 + 36 * cos(a), 54 + 36 * sin(a))
-            middle = (50 + (12 + off * 9) * cos((a + b) / 2 - 0.2), 54 + (12 + off * 9) * sin((a + b) / 2 - 0.2))
+            middle = (50 + (12 + off * 9) * cos((a + b) / 2 - 0.2),
+                54 + (12 + off * 9) * sin((a + b) / 2 - 0.2))
             end = (50 + 8 * off * cos(b), 54 + 8 * off * sin(b))
             lines.append([start, middle, end])
     _seams(s, lines, 1.0)
@@ -73,7 +82,8 @@ def _rugby(s: Stage) -> None:
     _seams(s, [[(7, 60), (28, 55), (50, 53.6), (72, 55), (93, 60)]])
     for x in (20, 80):
         side = -1 if x < 50 else 1
-        s.line([(x, 43), (x + side * 3, 60), (x, 77)], 4.2, s.accent if s.patterned else CHALK, 0.95)
+        s.line([(x, 43), (x + side * 3, 60), (x, 77)], 4.2, s.accent if s.patterned else CHALK,
+            0.95)
     for i in range(7):
         x = 38 + i * 4
         s.line([(x, 51.6), (x, 56)], 1.3, CHALK, 1)
@@ -88,12 +98,14 @@ def racket(s: Stage, v: V) -> None:
     rx, ry, y = (17.0, 23.0, 27.0) if slim else (23.0, 28.0, 33.0)
     _strings(s, rx, ry, y)
     frame: list[Knot] = [(50 + rx * sin(k * pi / 10), y - ry * cos(k * pi / 10)) for k in range(21)]
-    s.fill(ribbon(frame, 3.0 if slim else 5.0), wrap=band([(k[0], k[1]) for k in frame], 6), volume="soft", scale=0.6)
+    s.fill(ribbon(frame, 3.0 if slim else 5.0), wrap=band([(k[0], k[1]) for k in frame], 6),
+        volume="soft", scale=0.6)
     if slim:
         s.fill(ribbon([(50, y + ry), (50, 80)], 2.4), volume="round", scale=0.4)
     else:
         for side in (-1, 1):
-            s.fill(ribbon([(50 + side * 14, y + ry - 6), (50 + side * 2, 76)], 4), volume="soft", scale=0.5)
+            s.fill(ribbon([(50 + side * 14, y + ry - 6), (50 + side * 2, 76)], 4), volume="soft",
+                scale=0.5)
         s.fill(ribbon([(40, 62), (50, 65), (60, 62)], 3), volume="tall", scale=0.5)
     _grip(s, v["grip"], 72, 97, 5.6 if slim else 6.6)
 
@@ -110,20 +122,24 @@ def _strings(s: Stage, rx: float, ry: float, y: float) -> None:
 
 def _grip(s: Stage, grip: str, top: float, bottom: float, width: float) -> None:
     tone: RGB = {"black": RUBBER, "white": CHALK, "wooden": OAK}[grip]
-    s.fill(box(50 - width / 2, top, width, bottom - top, 1.6), tone, material="wood" if grip == "wooden" else "leather", volume="round")
+    s.fill(box(50 - width / 2, top, width, bottom - top, 1.6), tone,
+        material="wood" if grip == "wooden" else "leather", volume="round")
     if grip != "wooden":
         y = top + 2
         while y < bottom - 2:
-            s.line([(50 - width / 2, y + 2), (50 + width / 2, y)], 0.7, darker(tone, 0.4) if grip == "white" else lighter(tone, 0.4), 0.9)
+            s.line([(50 - width / 2, y + 2), (50 + width / 2, y)], 0.7,
+                darker(tone, 0.4) if grip == "white" else lighter(tone, 0.4), 0.9)
             y += 3.6
 
 
 def _bat(s: Stage, grip: str) -> None:
     _grip(s, grip, 66, 97, 10)
     s.fill(oval(50, 40, 31, 33), (208, 168, 116), material="wood", volume="soft")
-    blade = outline([(50, 8), (70, 14), (80, 34), (76, 52), (66, 64, 1), (34, 64, 1), (24, 52), (20, 34), (30, 14)])
+    blade = outline([(50, 8), (70, 14), (80, 34), (76, 52), (66, 64, 1), (34, 64, 1), (24, 52),
+        (20, 34), (30, 14)])
     s.fill(blade, wrap=ball(50, 38, 40, 40), volume="sheet", material="rubber")
-    s.fill(outline([(34, 64, 1), (66, 64, 1), (55, 75, 1), (45, 75, 1)]), (208, 168, 116), material="wood", volume="round")
+    s.fill(outline([(34, 64, 1), (66, 64, 1), (55, 75, 1), (45, 75, 1)]), (208, 168, 116),
+        material="wood", volume="round")
 
 
 def dumbbell(s: Stage, v: V) -> None:
@@ -134,19 +150,26 @@ def dumbbell(s: Stage, v: V) -> None:
     if v["type"] == "hex":
         s.metal(box(30, 58, 40, 8, 3), STEEL)
         for x in (28, 72):
-            s.fill(outline([(x - 18, 52, 1), (x - 10, 37, 1), (x + 10, 37, 1), (x + 18, 52, 1), (x + 18, 72, 1), (x + 10, 87, 1), (x - 10, 87, 1), (x - 18, 72, 1)]), wrap=quad([(x - 18, 37), (x + 18, 37), (x + 18, 87), (x - 18, 87)], 36, 50), volume="tall", scale=0.8)
+            s.fill(outline([(x - 18, 52, 1), (x - 10, 37, 1), (x + 10, 37, 1), (x + 18, 52, 1),
+                (x + 18, 72, 1), (x + 10, 87, 1), (x - 10, 87, 1), (x - 18, 72, 1)]),
+                wrap=quad([(x - 18, 37), (x + 18, 37), (x + 18, 87), (x - 18, 87)], 36, 50),
+                volume="tall", scale=0.8)
             s.stroke(oval(x, 62, 9), s.shadow_tone(0.35), 1.1, 0.8)
     else:
         s.metal(box(8, 58, 84, 8, 3), STEEL)
         for x, half in ((20, 18.0), (30, 24.0), (70, 24.0), (80, 18.0)):
-            s.fill(box(x - 5, 64 - half, 10, 2 * half, 3.4), wrap=quad([(x - 5, 64 - half), (x + 5, 64 - half), (x + 5, 64 + half), (x - 5, 64 + half)], 12, 2 * half), volume="tall", scale=0.7)
+            s.fill(box(x - 5, 64 - half, 10, 2 * half, 3.4),
+                wrap=quad([(x - 5, 64 - half), (x + 5, 64 - half), (x + 5, 64 + half),
+                (x - 5, 64 + half)], 12, 2 * half), volume="tall", scale=0.7)
     for x in range(41, 61, 3):
         s.line([(x, 58.6), (x + 1.6, 65.6)], 0.7, GRAPHITE, 0.6)
 
 
 def _kettlebell(s: Stage) -> None:
-    s.fill(ribbon([(34, 50), (31, 32), (38, 20), (50, 17), (62, 20), (69, 32), (66, 50)], 8), GRAPHITE, material="metal", volume="tall")
-    body = outline([(50, 38), (70, 44), (80, 62), (76, 80), (66, 90, 1), (34, 90, 1), (24, 80), (20, 62), (30, 44)])
+    s.fill(ribbon([(34, 50), (31, 32), (38, 20), (50, 17), (62, 20), (69, 32), (66, 50)], 8),
+        GRAPHITE, material="metal", volume="tall")
+    body = outline([(50, 38), (70, 44), (80, 62), (76, 80), (66, 90, 1), (34, 90, 1), (24, 80),
+        (20, 62), (30, 44)])
     s.fill(body, wrap=ball(50, 66, 31, 28), volume="ball")
     s.fill(oval(50, 66, 10), s.accent if s.patterned else CHALK, volume="sheet", material="plastic")
     s.line([(46, 62.6), (48, 61), (48, 71)], 1.6, GRAPHITE, 1)
@@ -163,11 +186,15 @@ def skateboard(s: Stage, v: V) -> None:
     for y in (24, 76):
         s.metal(box(50 - half - 3, y - 1.6, 2 * half + 6, 3.2, 1))
         for side in (-1, 1):
-            s.fill(box(50 + side * (half + 1.6) - 3, y - 5, 6, 10, 2.4), tone, material="rubber", volume="round")
-    knots: list[Knot] = [(50, top), (50 + half * 0.8, top + 5), (50 + half, top + 18), (50 + half, low - 18), (50 + half * 0.8, low - 5), (50, low)]
+            s.fill(box(50 + side * (half + 1.6) - 3, y - 5, 6, 10, 2.4), tone, material="rubber",
+                volume="round")
+    knots: list[Knot] = [(50, top), (50 + half * 0.8, top + 5), (50 + half, top + 18),
+        (50 + half, low - 18), (50 + half * 0.8, low - 5), (50, low)]
     if v["type"] == "longboard":
-        knots = [(50, top), (50 + half * 0.4, top + 9), (50 + half, top + 38), (50 + half * 0.9, low - 26), (50 + half * 0.5, low - 4), (50, low)]
-    s.fill(symmetric(knots), wrap=quad([(30, 2), (70, 2), (70, 98), (30, 98)], 40, 96), volume="round")
+        knots = [(50, top), (50 + half * 0.4, top + 9), (50 + half, top + 38), (50 + half * 0.9,
+            low - 26), (50 + half * 0.5, low - 4), (50, low)]
+    s.fill(symmetric(knots), wrap=quad([(30, 2), (70, 2), (70, 98), (30, 98)], 40, 96),
+        volume="round")
     for y in (20, 28, 72, 80):
         for x in (46, 54):
             s.metal(oval(x, y, 1.0), STEEL, volume="ball")
@@ -180,7 +207,8 @@ def _wheel_tone(s: Stage, wheels: str) -> RGB:
 
 
 def _scooter(s: Stage, wheels: str) -> None:
-    s.fill(ribbon([(18, 81), (70, 81), (78, 70)], 5.4), wrap=band([(18.0, 81.0), (70.0, 81.0), (80.0, 68.0)], 8), volume="tall")
+    s.fill(ribbon([(18, 81), (70, 81), (78, 70)], 5.4), wrap=band([(18.0, 81.0), (70.0, 81.0),
+        (80.0, 68.0)], 8), volume="tall")
     s.metal(ribbon([(80, 80), (70, 16)], 3.2), volume="round")
     s.fill(ribbon([(77, 62), (72, 30)], 6), volume="round", scale=0.6)
     s.fill(ribbon([(57, 17), (70, 14), (84, 12)], 3.6), s.shadow_tone(0.3), volume="tall")
@@ -204,31 +232,37 @@ def _straps(s: Stage) -> None:
 
 def _cycling(s: Stage) -> None:
     _straps(s)
-    body = outline([(6, 64, 1), (8, 44), (24, 24), (50, 18), (76, 26), (92, 46), (97, 62, 1), (80, 68), (56, 72), (30, 70)])
+    body = outline([(6, 64, 1), (8, 44), (24, 24), (50, 18), (76, 26), (92, 46), (97, 62, 1),
+        (80, 68), (56, 72), (30, 70)])
     s.fill(body, wrap=ball(50, 62, 46, 42), volume="soft")
     for dy, left, right in ((0, 20, 82), (12, 14, 88), (23, 20, 84)):
         for k in range(3):
             x0 = left + (right - left) * k / 3 + 2
             x1 = left + (right - left) * (k + 1) / 3 - 3
             y = 35 + dy - (3 if k == 1 else 0)
-            hole: list[Knot] = [(x0, y + 2), ((x0 + x1) / 2, y - 3), (x1, y), ((x0 + x1) / 2, y + 3)]
+            hole: list[Knot] = [(x0, y + 2), ((x0 + x1) / 2, y - 3), (x1, y), ((x0 + x1) / 2,
+                y + 3)]
             s.spot(outline(hole), darker(s.colour, 0.75), 0.95)
     s.line([(8, 64), (30, 69), (56, 71), (95, 62)], 1.8, s.accent if s.patterned else GRAPHITE, 0.9)
 
 
 def _skate(s: Stage) -> None:
     _straps(s)
-    body = outline([(12, 66, 1), (11, 46), (24, 26), (50, 18), (76, 26), (89, 46), (90, 58, 1), (70, 60), (62, 72), (40, 74), (16, 70)])
+    body = outline([(12, 66, 1), (11, 46), (24, 26), (50, 18), (76, 26), (89, 46), (90, 58, 1),
+        (70, 60), (62, 72), (40, 74), (16, 70)])
     s.fill(body, wrap=ball(50, 58, 41, 42), volume="ball")
     for x in (34, 46, 58):
         s.spot(oval(x, 34, 2.2, 4.4), darker(s.colour, 0.7), 0.95)
-    s.line([(13, 65), (40, 72), (62, 70), (70, 59), (89, 57)], 1.6, s.accent if s.patterned else GRAPHITE, 0.9)
+    s.line([(13, 65), (40, 72), (62, 70), (70, 59), (89, 57)], 1.6,
+        s.accent if s.patterned else GRAPHITE, 0.9)
 
 
 def _full_face(s: Stage) -> None:
-    body = outline([(14, 84), (10, 58), (14, 34), (34, 16), (56, 14), (78, 24), (89, 44), (94, 66), (92, 82), (76, 90), (54, 86), (34, 90)])
+    body = outline([(14, 84), (10, 58), (14, 34), (34, 16), (56, 14), (78, 24), (89, 44), (94, 66),
+        (92, 82), (76, 90), (54, 86), (34, 90)])
     s.fill(body, wrap=ball(52, 54, 43, 42), volume="ball")
-    visor = outline([(48, 40), (60, 35), (80, 37), (88, 45, 1), (91.6, 58, 1), (76, 62), (56, 60), (48, 54)])
+    visor = outline([(48, 40), (60, 35), (80, 37), (88, 45, 1), (91.6, 58, 1), (76, 62), (56, 60),
+        (48, 54)])
     s.fill(visor, (34, 40, 56), material="glass", volume="tall")
     s.spot(outline([(56, 41), (70, 38.6), (66, 56), (54, 54)]), (255, 255, 255), 0.22)
     s.fill(oval(46, 48, 4.4), STEEL, material="metal", volume="ball")
@@ -250,9 +284,11 @@ def mat(s: Stage, v: V) -> None:
     s.line([(60, 16.4), (60.4, 50), (60, 89)], 1.0, alpha=0.6)
     tone = s.accent if s.patterned else s.shadow_tone(0.45)
     for y in (32, 70):
-        s.fill(outline([(34.6, y, 1), (50, y + 3.6), (65.4, y, 1), (65.4, y + 4.4, 1), (50, y + 8), (34.6, y + 4.4, 1)]), tone, material="canvas", volume="round")
+        s.fill(outline([(34.6, y, 1), (50, y + 3.6), (65.4, y, 1), (65.4, y + 4.4, 1), (50, y + 8),
+            (34.6, y + 4.4, 1)]), tone, material="canvas", volume="round")
     if v["state"] == "strapped":
-        s.fill(ribbon([(64, 34), (78, 40), (82, 54), (78, 68), (64, 73)], 3), tone, material="canvas", volume="round")
+        s.fill(ribbon([(64, 34), (78, 40), (82, 54), (78, 68), (64, 73)], 3), tone,
+            material="canvas", volume="round")
 
 
 def _unrolled(s: Stage) -> None:
@@ -270,4 +306,4 @@ def _unrolled(s: Stage) -> None:
 FORMS: Mapping[str, Callable[[Stage, V], None]] = {
     "ball": game_ball, "racket": racket, "weights": dumbbell, "board": skateboard,
     "helmet": helmet, "yoga mat": mat,
-}  # fmt: skip
+}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from crosslens.sample import scenery
 from crosslens.sample.canvas import BLACK, ink, skia
@@ -43,6 +44,8 @@ def render(
     stands = CATEGORIES[design.category].stands
     close_up = view == 2 and np.random.default_rng([seed, 5]).random() < 0.5
     pose = _pose(rng, view, stands, close_up)
+    if not CATEGORIES[design.category].mirrors:
+        pose = replace(pose, mirrored=False)
     side = size * OVERSAMPLING
     product = _product(design, seed, pose, side)
     surface = skia().Surface(side, side)
@@ -132,73 +135,84 @@ def _backdrop(
     canvas.restore()
 
 
-def _cast_shadow(
-    canvas: Any, product: Any, side: int, floor: float | None, lean: float
-) -> None:
-    """Throw the product's own outline on what is behind or below it."""
+@dataclass(frozen=True)
+class _Shadow:
+    """One fall of the product's outline: how it is laid, how soft and dark it is, and where."""
+
+    matrix: tuple[float, ...]
+    blur: float
+    alpha: float
+    below: float = -20.0
+
+
+def _falls(floor: float | None, lean: float) -> list[_Shadow]:
+    """Return the shadows on the wall behind a product, or on the floor that it stands on."""
     if floor is None:
-        _silhouette(canvas, product, side, _placed(1, 0, 2.2 * lean, 0, 1, 2.4), 2.2, 0.34)
-        _silhouette(canvas, product, side, _placed(1, 0, 0.5, 0, 1, 0.8), 0.7, 0.28)
-        return
-    flat = _placed(1, lean, -lean * floor, 0, -0.16, floor * 1.16)
-    ahead = _placed(1, -lean, lean * floor, 0, 0.24, floor * 0.76 + 0.4)
-    _silhouette(canvas, product, side, ahead, 1.9, 0.26, below=floor - 20)
-    _silhouette(canvas, product, side, flat, 1.7, 0.2, below=floor - 6)
-    _silhouette(canvas, product, side, _placed(1, 0, 0, 0, 1, 1.0), 0.9, 0.5, below=floor - 7)
+        return [
+            _Shadow((1, 0, 2.2 * lean, 0, 1, 2.4), 2.2, 0.34),
+            _Shadow((1, 0, 0.5, 0, 1, 0.8), 0.7, 0.28),
+        ]
+    return [
+        _Shadow((1, -lean, lean * floor, 0, 0.24, floor * 0.76 + 0.4), 1.9, 0.26, floor - 20),
+        _Shadow((1, lean, -lean * floor, 0, -0.16, floor * 1.16), 1.7, 0.2, floor - 6),
+        _Shadow((1, 0, 0, 0, 1, 1.0), 0.9, 0.5, floor - 7),
+    ]
 
 
-def _placed(*row_major: float) -> Any:
-    sx, kx, tx, ky, sy, ty = row_major
-    return skia().Matrix.MakeAll(sx, kx, tx, ky, sy, ty, 0, 0, 1)
-
-
-def _silhouette(
-    canvas: Any,
-    product: Any,
-    side: int,
-    matrix: Any,
-    blur: float,
-    alpha: float,
-    below: float = -20.0,
-) -> None:
-    """Draw the product's outline in black: moved, softened, faint. Small first, as blur is dear."""
+def _cast_shadow(canvas: Any, product: Any, side: int, floor: float | None, lean: float) -> None:
+    """Throw the product's own outline on what is behind or below it."""
     module = skia()
-    small = module.Surface(side // 4, side // 4)
-    draft = small.getCanvas()
-    draft.clear(0)
-    unit = side / 400
-    draft.scale(unit, unit)
-    draft.clipRect(module.Rect.MakeLTRB(-20, below, 120, 120))
-    draft.concat(matrix)
-    brush = module.Paint(AntiAlias=True)
-    brush.setColorFilter(module.ColorFilters.Blend(ink(BLACK), module.BlendMode.kSrcIn))
-    draft.drawImageRect(
-        product,
-        module.Rect.MakeWH(side, side),
-        module.Rect.MakeWH(100, 100),
-        module.SamplingOptions(module.FilterMode.kLinear),
-        brush,
-    )
-    soft = module.Paint(AntiAlias=True, Alphaf=alpha)
-    soft.setImageFilter(module.ImageFilters.Blur(blur * unit * 4, blur * unit * 4))
-    canvas.drawImageRect(
-        small.makeImageSnapshot(),
-        module.Rect.MakeWH(side // 4, side // 4),
-        module.Rect.MakeWH(side, side),
-        module.SamplingOptions(module.FilterMode.kLinear),
-        soft,
-    )
+    # Soft edges need few pixels, and blurring is dear: a quarter of the size does.
+    small = side // 4
+    outline = module.Paint(AntiAlias=True)
+    outline.setColorFilter(module.ColorFilters.Blend(ink(BLACK), module.BlendMode.kSrcIn))
+    shape = _redrawn(product, small, small / side, outline)
+    shadow = module.Surface(small, small)
+    for fall in _falls(floor, lean):
+        laid = _laid(shape, fall, small)
+        soft = module.Paint(AntiAlias=True, Alphaf=fall.alpha)
+        sigma = fall.blur * small / 100
+        soft.setImageFilter(module.ImageFilters.Blur(sigma, sigma))
+        shadow.getCanvas().drawImage(laid, 0, 0, module.SamplingOptions(), soft)
+    canvas.save()
+    canvas.scale(side / small, side / small)
+    linear = module.SamplingOptions(module.FilterMode.kLinear)
+    canvas.drawImage(shadow.makeImageSnapshot(), 0, 0, linear)
+    canvas.restore()
+
+
+def _redrawn(image: Any, side: int, scale: float, brush: Any) -> Any:
+    module = skia()
+    surface = module.Surface(side, side)
+    canvas = surface.getCanvas()
+    canvas.scale(scale, scale)
+    canvas.drawImage(image, 0, 0, module.SamplingOptions(module.FilterMode.kLinear), brush)
+    return surface.makeImageSnapshot()
+
+
+def _laid(shape: Any, fall: _Shadow, side: int) -> Any:
+    """Lay a small outline as one shadow falls."""
+    module = skia()
+    surface = module.Surface(side, side)
+    canvas = surface.getCanvas()
+    canvas.scale(side / 100, side / 100)
+    canvas.clipRect(module.Rect.MakeLTRB(-20, fall.below, 120, 120))
+    canvas.concat(module.Matrix.MakeAll(*fall.matrix, 0, 0, 1))
+    canvas.scale(100 / side, 100 / side)
+    canvas.drawImage(shape, 0, 0, module.SamplingOptions(module.FilterMode.kLinear))
+    return surface.makeImageSnapshot()
 
 
 def _photograph(surface: Any, size: int, rng: np.random.Generator, *, plain: bool) -> Pixels:
     """Shrink to the final size, and add the camera's exposure, tint and grain."""
     module = skia()
-    pixels = surface.toarray(colorType=module.kRGBA_8888_ColorType)[..., :3]
-    wide = pixels.reshape(size, OVERSAMPLING, size, OVERSAMPLING, 3)
-    picture = wide.astype(np.uint16).sum((1, 3)).astype(np.float32) / OVERSAMPLING**2
-    if not plain:
-        exposure = float(rng.uniform(0.95, 1.05))
-        tint = np.array([1 + (warmth := float(rng.uniform(-0.02, 0.02))), 1.0, 1 - warmth])
-        picture *= (exposure * tint).astype(np.float32)
-        picture += rng.standard_normal((size, size, 1), np.float32) * float(rng.uniform(0, 2.0))
-    return np.asarray(np.clip(picture, 0, 255), np.uint8)
+    pixels = surface.toarray(colorType=module.kRGBA_8888_ColorType)
+    shrunk = Image.fromarray(pixels).convert("RGB").reduce(OVERSAMPLING)
+    if plain:
+        return np.asarray(shrunk, np.uint8).copy()
+    picture = np.asarray(shrunk, np.float32)
+    exposure = float(rng.uniform(0.95, 1.05))
+    warmth = float(rng.uniform(-0.02, 0.02))
+    picture = picture * (exposure * np.array([1 + warmth, 1, 1 - warmth], np.float32))
+    picture += rng.standard_normal((size, size, 1), np.float32) * float(rng.uniform(0, 2.0))
+    return np.clip(picture, 0, 255).astype(np.uint8)

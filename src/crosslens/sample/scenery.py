@@ -8,7 +8,17 @@ from typing import Any
 import numpy as np
 
 from crosslens.sample.canvas import (
-    BLACK, RGB, WHITE, darker, glow, gradient, lighter, mix, paint, shaded, skia,
+    BLACK,
+    RGB,
+    WHITE,
+    darker,
+    glow,
+    gradient,
+    lighter,
+    mix,
+    paint,
+    shaded,
+    skia,
 )  # fmt: skip
 from crosslens.sample.shapes import box, outline, oval
 from crosslens.sample.tiles import SIDE, grain_tile
@@ -167,7 +177,9 @@ def _plant(canvas: Any, rng: Rng, base: float) -> None:
         knots = [(x, base - 10, 1), (x + lean * 0.4 - 2, top + 16), (x + lean, top, 1),
                  (x + lean * 0.6 + 2, top + 18)]  # fmt: skip
         canvas.drawPath(outline(knots), paint((84, 128 + 6 * (i % 4), 92), 0.92, blur=0.5))
-    pot = outline([(x - 8, base - 12, 1), (x + 8, base - 12, 1), (x + 6, base, 1), (x - 6, base, 1)])
+    pot = outline(
+        [(x - 8, base - 12, 1), (x + 8, base - 12, 1), (x + 6, base, 1), (x - 6, base, 1)]
+    )
     canvas.drawPath(pot, paint((206, 142, 112), blur=0.5))
 
 

@@ -79,7 +79,7 @@ def ring(x: float, y: float, rx: float, ry: float, width: float) -> Any:
     return path
 
 
-def arc(
+def arc(  # noqa: PLR0913 - an arc is what it is
     x: float, y: float, rx: float, ry: float, start: float, sweep: float, count: int = 9
 ) -> list[Knot]:
     """Return knots along an ellipse, from an angle (degrees, clockwise from the right) on."""

@@ -60,7 +60,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     designs = assortment(options.categories or list(CATEGORIES), options.each, options.seed)
     views = tuple(range(VIEWS)) if options.views else (0,)
     page = contact_sheet(
-        designs, columns=options.each * len(views), size=options.size, seed=options.seed, views=views
+        designs,
+        columns=options.each * len(views),
+        size=options.size,
+        seed=options.seed,
+        views=views,
     )
     page.save(options.out)
 

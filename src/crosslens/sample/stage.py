@@ -8,7 +8,18 @@ from typing import Any
 import numpy as np
 
 from crosslens.sample.canvas import (
-    BLACK, RGB, WHITE, brightness, darker, glow, gradient, lighter, mix, paint, shaded, skia,
+    BLACK,
+    RGB,
+    WHITE,
+    brightness,
+    darker,
+    glow,
+    gradient,
+    lighter,
+    mix,
+    paint,
+    shaded,
+    skia,
 )  # fmt: skip
 from crosslens.sample.design import COLOURS, MATERIALS, Design, Material
 from crosslens.sample.shapes import Knot, outline
@@ -50,7 +61,7 @@ class Stage:
         """Draw one of the small choices in which products of the same design differ."""
         return bool(self._rng.random() < share)
 
-    def fill(
+    def fill(  # noqa: PLR0913 - the one call that every form is made of
         self,
         path: Any,
         tone: RGB | None = None,

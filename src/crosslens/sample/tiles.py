@@ -109,8 +109,8 @@ def _starred(canvas: Any, accent: RGB, ground: RGB) -> None:
 
 
 _SPOTS = (
-    (0.2, 0.18, 0.14, 0.2), (0.62, 0.14, 0.12, 1.4), (0.42, 0.46, 0.14, 2.6), (0.84, 0.46, 0.13, 4.0),
-    (0.16, 0.7, 0.13, 5.2), (0.6, 0.78, 0.14, 0.9),
+    (0.2, 0.18, 0.14, 0.2), (0.62, 0.14, 0.12, 1.4), (0.42, 0.46, 0.14, 2.6),
+    (0.84, 0.46, 0.13, 4.0), (0.16, 0.7, 0.13, 5.2), (0.6, 0.78, 0.14, 0.9),
 )  # fmt: skip
 
 
@@ -155,12 +155,12 @@ def _soft_noise(rng: np.random.Generator, x: float, y: float) -> Heights:
 
 
 def _weave(rng: np.random.Generator) -> Heights:
-    return 0.035 * _soft_noise(rng, 5, 0.7) + 0.035 * _soft_noise(rng, 0.7, 5)
+    return 0.02 * _soft_noise(rng, 5, 0.7) + 0.02 * _soft_noise(rng, 0.7, 5)
 
 
 def _hide(rng: np.random.Generator) -> Heights:
-    cells = np.abs(_soft_noise(rng, 2.6, 2.6))
-    return 0.08 - 0.26 * np.exp(-9 * cells) + 0.03 * _soft_noise(rng, 12, 12)
+    cells = np.abs(_soft_noise(rng, 1.8, 1.8))
+    return np.asarray(0.045 - 0.17 * np.exp(-9 * cells), np.float64)
 
 
 def _timber(rng: np.random.Generator) -> Heights:
@@ -183,7 +183,7 @@ def _brushed(rng: np.random.Generator) -> Heights:
 
 
 def _nap(rng: np.random.Generator) -> Heights:
-    return 0.05 * _soft_noise(rng, 1.2, 2.2) + 0.05 * _soft_noise(rng, 9, 9)
+    return 0.04 * _soft_noise(rng, 1.2, 2.2) + 0.04 * _soft_noise(rng, 9, 9)
 
 
 def _twill(rng: np.random.Generator) -> Heights:

@@ -10,7 +10,12 @@ from typing import Any, Literal
 import numpy as np
 
 from crosslens.sample.design import (
-    CATEGORIES, COLOURS, MATERIALS, PATTERNS, Design, load_table,
+    CATEGORIES,
+    COLOURS,
+    MATERIALS,
+    PATTERNS,
+    Design,
+    load_table,
 )  # fmt: skip
 
 Language = Literal["en", "zh"]
@@ -119,7 +124,7 @@ def _shop_rng(design: Design, seed: int) -> Rng:
 def _price(rng: Rng, low: float, high: float) -> float:
     """Draw a price that looks like one: most are low, all end in .90 or .00."""
     amount = low * (high / low) ** float(rng.random())
-    return round(amount) - (0.1 if rng.random() < 0.6 else 0.0)
+    return float(round(amount)) - (0.1 if rng.random() < 0.6 else 0.0)
 
 
 def _pick(rng: Rng, options: Sequence[str]) -> str:
@@ -259,7 +264,11 @@ def _fill(template: str, words: Mapping[str, str]) -> str:
     text = re.sub(r"\s+", " ", text)
     text = re.sub(r"(\s*[/·,]\s*)(?:[/·,]\s*)+", r"\1", text)
     text = re.sub(r"\s+([,.，。])", r"\1", text)
-    text = re.sub(r"[·/]+(?=｜)|的(?=$)|要(?=$)|【】|\s(?:in|by|that is)\s*$|[,|｜/·\s]+$|^[的,/·\s]+", "", text)
+    text = re.sub(
+        r"[·/]+(?=｜)|的(?=$)|要(?=$)|【】|\s(?:in|by|that is)\s*$|[,|｜/·\s]+$|^[的,/·\s]+",
+        "",
+        text,
+    )
     text = re.sub(r"\b(in|by)(?= (?:in|by|with|size)\b)", "", text)
     return re.sub(r"\s+", " ", text).strip()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import asin, cos, hypot, pi, sin
 from typing import Any
 
@@ -92,7 +93,7 @@ def tube(
 
 def radius_at(profile: Sequence[Point], y: float) -> float:
     """Return the radius of a profile at a height, between its nearest two entries."""
-    for (y0, r0), (y1, r1) in zip(profile, profile[1:], strict=False):
+    for (y0, r0), (y1, r1) in pairwise(profile):
         if y <= y1:
             share = min(1.0, max(0.0, (y - y0) / max(1e-6, y1 - y0)))
             return r0 + (r1 - r0) * share
@@ -103,7 +104,7 @@ def band(spine: Sequence[Point], width: float | Sequence[float]) -> Wrap:
     """Wrap the cloth along a limb: its rows cross the spine, its columns follow it."""
     widths = [width] * len(spine) if isinstance(width, int | float) else list(width)
     lengths = [0.0]
-    for a, b in zip(spine, spine[1:], strict=False):
+    for a, b in pairwise(spine):
         lengths.append(lengths[-1] + hypot(b[0] - a[0], b[1] - a[1]))
     places: list[Point] = []
     cloth: list[Point] = []

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from crosslens.sample.render import VIEWS, render
 from crosslens.sample.sheet import assortment, contact_sheet
 
 
-def design_of(category: str, **given: str) -> Design:
+def design_of(category: str, **given: Any) -> Design:
     return random_design(np.random.default_rng(0), category=category, **given)
 
 
@@ -22,7 +23,8 @@ def test_the_shop_is_large_enough() -> None:
     assert len(COLOURS) >= 14
     assert len(PATTERNS) - 1 >= 8
     assert {kind.department for kind in CATEGORIES.values()} == {
-        "clothing", "accessories", "shoes", "bags", "home", "kitchen", "electronics", "toys", "sport",
+        "clothing", "accessories", "shoes", "bags", "home", "kitchen", "electronics", "toys",
+        "sport",
     }  # fmt: skip
 
 
@@ -70,7 +72,9 @@ def test_patterns_show_their_accent(pattern: str) -> None:
     plain = design_of("cushion", colour="white", pattern="solid", material="satin")
     figured = design_of("cushion", colour="white", pattern=pattern, accent="red", material="satin")
     before, after = (render(d, seed=3, size=64, plain=True) for d in (plain, figured))
-    redder = (after[..., 0].astype(int) - after[..., 2]) - (before[..., 0].astype(int) - before[..., 2])
+    redder = (after[..., 0].astype(int) - after[..., 2]) - (
+        before[..., 0].astype(int) - before[..., 2]
+    )
     assert 0.03 < (redder > 60).mean() < 0.5
 
 

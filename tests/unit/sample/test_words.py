@@ -8,7 +8,13 @@ import pytest
 from crosslens.sample.combos import held_out
 from crosslens.sample.design import CATEGORIES, COLOURS, PATTERNS, Design, random_design
 from crosslens.sample.words import (
-    Language, Style, attributes, description, held_out_words, query, title,
+    Language,
+    Style,
+    attributes,
+    description,
+    held_out_words,
+    query,
+    title,
 )  # fmt: skip
 
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
@@ -33,7 +39,7 @@ def test_designs_are_sensible() -> None:
         assert design.material in kind.materials
         assert (design.accent == "") == (design.pattern == "solid")
         assert design.accent != design.colour
-        assert {gene: options for gene, options in design.variant}.keys() == kind.genes.keys()
+        assert dict(design.variant).keys() == kind.genes.keys()
 
 
 def test_what_is_given_is_kept() -> None:
@@ -80,7 +86,10 @@ def test_a_query_mentions_what_it_says(language: Language, held: bool) -> None:
         spoken: dict[str, list[str]] = {
             "category": list(getattr(CATEGORIES[design.category], language)),
             "colour": [*getattr(COLOURS[design.colour], language), COLOURS[design.colour].short],
-            "pattern": [*getattr(PATTERNS[design.pattern], language), PATTERNS[design.pattern].noun],
+            "pattern": [
+                *getattr(PATTERNS[design.pattern], language),
+                PATTERNS[design.pattern].noun,
+            ],
         }
         side = LANGUAGES.index(language)
         for gene in design.variant:
