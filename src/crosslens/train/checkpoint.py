@@ -1,0 +1,191 @@
+"""A run's folder: it describes itself, is replaced whole, and is read without unpickling."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from crosslens.errors import Conflict, InvalidRequest, NotFound
+from crosslens.train.config import ModelConfig, TrainConfig, model_from_json
+from crosslens.train.model import DualEncoder
+from crosslens.train.tokens import load_tokenizer
+
+CONFIG, TOKENIZER, METRICS = "config.json", "tokenizer.json", "metrics.jsonl"
+LAST, BEST = "last.pt", "best.pt"
+FREE = {"folder", "max_minutes", "threads", "device", "tensorboard", "log_every", "start_from"}
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A model as a run left it, with its tokenizer and what is known of it."""
+
+    model: DualEncoder
+    tokenizer: Tokenizer
+    about: dict[str, Any]
+    step: int
+    score: float
+
+
+class RunFolder:
+    """
+    The folder of one run.
+
+    `config.json` and `tokenizer.json` are written once; `metrics.jsonl` grows; `last.pt` holds
+    everything that a resumed run needs, `best.pt` the weights that searched best.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def started(self) -> bool:
+        """Whether a run lives here."""
+        return (self.path / CONFIG).exists()
+
+    def start(self, config: TrainConfig, tokenizer: Tokenizer, *, about: Mapping[str, Any]) -> None:
+        """Write what does not change during the run; `about` holds `heads` and `provenance`."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        tokenizer.save(str(self.path / TOKENIZER))
+        _write(self.path / METRICS, b"")
+        table = {"train": config.to_json(), "tokens": tokenizer.get_vocab_size(), **about}
+        _write(self.path / CONFIG, json.dumps(table, indent=2, ensure_ascii=False).encode())
+
+    def about(self) -> dict[str, Any]:
+        """
+        Read `config.json`.
+
+        Raises:
+            NotFound: there is no run.
+            InvalidRequest: the file is not one that a run wrote.
+        """
+        try:
+            table = json.loads((self.path / CONFIG).read_text("utf-8"))
+        except FileNotFoundError as exc:
+            raise NotFound(
+                f"{self.path} is not a training run: it has no {CONFIG}",
+                hint="name a folder that `crosslens train encoder` wrote",
+            ) from exc
+        except ValueError as exc:
+            raise InvalidRequest(f"{self.path / CONFIG} cannot be read: {exc}") from exc
+        if not isinstance(table, dict) or not isinstance(table.get("train"), dict):
+            raise InvalidRequest(f"{self.path / CONFIG} has no table `train`")
+        return table
+
+    def require_same(self, config: TrainConfig, provenance: Mapping[str, Any]) -> None:
+        """
+        Check that a run may be resumed with these settings and this data.
+
+        Raises:
+            Conflict: something that decides the outcome differs; the message names it.
+        """
+        about = self.about()
+        ours = json.loads(json.dumps({**config.to_json(), "data": dict(provenance)}))
+        theirs = {**about["train"], "data": about["provenance"]}
+        for name in sorted(set(ours) - FREE):
+            if ours[name] != theirs.get(name):
+                raise Conflict(
+                    f"{self.path} was started with {name} = {theirs.get(name)}, not {ours[name]}",
+                    hint="resume with the same settings and data, or choose another folder",
+                )
+
+    def tokenizer(self) -> Tokenizer:
+        """Read the tokenizer of the run."""
+        return load_tokenizer((self.path / TOKENIZER).read_text("utf-8"))
+
+    def save(self, name: str, state: Mapping[str, Any]) -> None:
+        """Write a state so that the old one stays until the new one is complete."""
+        draft = self.path / f".{name}.{os.getpid()}"
+        torch.save(dict(state), draft)
+        draft.replace(self.path / name)
+
+    def load(self, name: str) -> dict[str, Any] | None:
+        """
+        Read a state; None if there is none yet.
+
+        Raises:
+            InvalidRequest: the file is damaged.
+        """
+        path = self.path / name
+        if not path.exists():
+            return None
+        try:
+            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as exc:
+            raise InvalidRequest(
+                f"{path} is damaged: {exc}", hint="remove it, or resume from a copy"
+            ) from exc
+        return state
+
+    def append(self, row: Mapping[str, Any]) -> None:
+        """Add a line to `metrics.jsonl`."""
+        with (self.path / METRICS).open("a", encoding="utf-8") as out:
+            out.write(json.dumps(row) + "\n")
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Read `metrics.jsonl`; a last line that was cut off is left out."""
+        return list(_rows((self.path / METRICS).read_text("utf-8").splitlines()))
+
+    def forget_after(self, step: int) -> None:
+        """Drop lines of steps that a resumed run will take again."""
+        kept = [json.dumps(row) + "\n" for row in self.metrics() if row["step"] <= step]
+        _write(self.path / METRICS, "".join(kept).encode())
+
+
+def load_trained(folder: Path) -> Trained:
+    """
+    Read the best model of a run; the last one if it was never validated.
+
+    Raises:
+        NotFound: there is no run, or it has saved nothing yet.
+        InvalidRequest: a file is damaged.
+    """
+    run = RunFolder(folder)
+    about = run.about()
+    state = run.load(BEST) or run.load(LAST)
+    if state is None:
+        raise NotFound(f"{folder} holds no weights yet", hint="let the run reach a validation")
+    model = DualEncoder(shape_of(about), heads=about.get("heads", {}))
+    restore(model, state["averages"], where=folder)
+    model.eval()
+    return Trained(model, run.tokenizer(), about, int(state["step"]), float(state["score"]))
+
+
+def shape_of(about: Mapping[str, Any]) -> ModelConfig:
+    """Read the model's shape from what a run says of itself; its tokenizer decided the table."""
+    return replace(model_from_json(about["train"]["model"]), vocabulary=about["tokens"])
+
+
+def restore(model: DualEncoder, weights: Mapping[str, Tensor], *, where: Path) -> None:
+    """
+    Fill a model with weights.
+
+    Raises:
+        InvalidRequest: they are of another shape.
+    """
+    try:
+        model.load_state_dict(dict(weights))
+    except RuntimeError as exc:
+        raise InvalidRequest(f"the weights in {where} do not fit its {CONFIG}: {exc}") from exc
+
+
+def _rows(lines: Iterable[str]) -> Iterable[dict[str, Any]]:
+    for line in lines:
+        try:
+            yield json.loads(line)
+        except ValueError:
+            return
+
+
+def _write(path: Path, content: bytes) -> None:
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_bytes(content)
+    draft.replace(path)

@@ -1,0 +1,142 @@
+"""A trained run → a bundle: both towers as ONNX that agrees with PyTorch, or no bundle at all."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from crosslens.encode.bundles import write_bundle
+from crosslens.encode.cards import Card, PictureCard, TextCard
+from crosslens.encode.goldens import ITEM, QUERY, Goldens
+from crosslens.encode.pixels import Pixels
+from crosslens.encode.words import Words
+from crosslens.train.augment import MEAN, STD
+from crosslens.train.checkpoint import Trained, load_trained
+from crosslens.train.config import ModelConfig
+from crosslens.train.graphs import settle, write_graphs
+from crosslens.train.model import DualEncoder
+from crosslens.values import Floats
+
+GOLDEN_TOLERANCE = 1e-3
+
+GOLDEN_TEXTS = (
+    "red striped t-shirt", "A LEATHER HANDBAG, brown", "size 42 running shoes", "",
+    "红色条纹T恤", "藏青色真皮双肩包", "玻璃花瓶 带盖", "ＳＩＺＥ　１００％纯棉",
+)  # fmt: skip
+
+
+def export(
+    checkpoint: Path,
+    folder: Path,
+    *,
+    name: str,
+    about: str,
+    licence: str = "Apache-2.0",
+    notes: Mapping[str, Any] | None = None,
+) -> Card:
+    """
+    Turn a run's best model into a bundle.
+
+    Kernels and matrices are rounded to float16 and stored so, which halves the files; everything
+    is computed in float32, with exactly these rounded weights.
+
+    Args:
+        checkpoint: the run's folder.
+        folder: becomes the bundle; what stood there is replaced.
+        notes: more for the card's [training], such as the command and its metrics.
+
+    Raises:
+        NotFound: there is no run, or it has saved nothing yet.
+        InvalidRequest: a file of the run is damaged.
+        BrokenBundle: the exported towers differ from PyTorch; nothing is written.
+    """
+    trained = load_trained(checkpoint)
+    model = settle(trained.model)
+    tokenizer = trained.tokenizer.to_str()
+    card = _card(trained, name=name, about=about, licence=licence, notes=notes or {})
+    with tempfile.TemporaryDirectory() as scratch:
+        text, picture = write_graphs(model, Path(scratch))
+        files: dict[str, bytes | Path] = {
+            "text.onnx": text, "picture.onnx": picture, "tokenizer.json": tokenizer.encode(),
+        }  # fmt: skip
+        goldens = _goldens(model, tokenizer)
+        return write_bundle(folder, card, files=files, goldens=goldens)
+
+
+def _goldens(model: DualEncoder, tokenizer: str) -> Goldens:
+    """Measure in PyTorch what the bundle must give, through the card's own preparation."""
+    words = Words(_text_card(model.config), tokenizer)
+    pixels = Pixels(_picture_card(model.config))
+    ids, mask = (torch.from_numpy(part) for part in words.pad(words.rows(GOLDEN_TEXTS)))
+    pictures = tuple(golden_pictures())
+    values = torch.from_numpy(np.stack(pixels.rows(pictures)))
+    return Goldens(
+        texts=GOLDEN_TEXTS,
+        text_roles=tuple((QUERY, ITEM)[place % 2] for place in range(len(GOLDEN_TEXTS))),
+        text_vectors=_vectors(model.text(ids, mask)),
+        pictures=pictures,
+        picture_vectors=_vectors(model.picture(values)),
+        tolerance=GOLDEN_TOLERANCE,
+    )
+
+
+def _vectors(found: Tensor) -> Floats:
+    return np.asarray(found.detach().numpy(), np.float32)
+
+
+def golden_pictures() -> Iterable[bytes]:
+    """Draw four small pictures of gradients and blocks, as PNG: wide, high, square and tiny."""
+    for seed, (height, width) in enumerate(((60, 90), (90, 60), (128, 128), (9, 7))):
+        rng = np.random.default_rng(seed)
+        coarse = Image.fromarray(rng.integers(0, 256, (4, 4, 3), np.uint8))
+        smooth = coarse.resize((width, height), Image.Resampling.BICUBIC)
+        smooth.paste((200, 40, 40), (width // 4, height // 4, width // 2, height // 2))
+        out = io.BytesIO()
+        smooth.save(out, "PNG")
+        yield out.getvalue()
+
+
+def _card(
+    trained: Trained, *, name: str, about: str, licence: str, notes: Mapping[str, Any]
+) -> Card:
+    shape = trained.model.config
+    return Card(
+        name=name,
+        about=about,
+        licence=licence,
+        space=f"{name}@1/fp32",
+        precision="fp32",
+        dim=shape.dim,
+        languages=("zh", "en"),
+        text=_text_card(shape),
+        picture=_picture_card(shape),
+        training={
+            "weights": "stored as float16, computed in float32",
+            "steps": trained.step,
+            "data": trained.about["provenance"],
+            "settings": _plain(trained.about["train"]),
+            **notes,
+        },
+    )
+
+
+def _text_card(shape: ModelConfig) -> TextCard:
+    return TextCard(max_tokens=shape.max_tokens)
+
+
+def _picture_card(shape: ModelConfig) -> PictureCard:
+    return PictureCard(width=shape.picture_px, height=shape.picture_px, mean=MEAN, std=STD)
+
+
+def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep what decides the outcome, and no path of this machine."""
+    left_out = {"folder", "start_from", "tensorboard", "threads", "log_every"}
+    return {k: v for k, v in settings.items() if k not in left_out}

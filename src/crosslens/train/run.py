@@ -1,0 +1,106 @@
+"""Train an encoder: start, resume or fine-tune a run in its folder."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer
+
+from crosslens.errors import Conflict, InvalidRequest
+from crosslens.train.batches import vocabulary_texts
+from crosslens.train.board import board
+from crosslens.train.checkpoint import LAST, RunFolder, load_trained, shape_of
+from crosslens.train.config import TrainConfig
+from crosslens.train.loop import Learner, Outcome, Report, run_steps
+from crosslens.train.model import DualEncoder
+from crosslens.train.source import Source
+from crosslens.train.tokens import train_tokenizer
+
+
+def _silent(row: Mapping[str, Any]) -> None:
+    del row
+
+
+def train_encoder(
+    config: TrainConfig, source: Source, *, resume: bool = False, report: Report = _silent
+) -> Outcome:
+    """
+    Train a dual encoder in `config.folder`; on a CPU, a resumed run repeats to the bit.
+
+    Args:
+        resume: go on with the run that is there; nothing there starts a new one.
+        report: called with each row of `metrics.jsonl`; TensorBoard is fed beside it.
+
+    Raises:
+        Conflict: the folder holds a run and `resume` is off, or that run had other settings.
+        InvalidRequest: the device is not there, or the products cannot teach anything.
+        MissingExtra: TensorBoard is asked for and not installed.
+    """
+    _prepare_torch(config)
+    run = RunFolder(config.folder)
+    if run.started and not resume:
+        raise Conflict(
+            f"{config.folder} already holds a training run",
+            hint="resume it, or choose another folder",
+        )
+    config = _with_inherited_shape(config)
+    if run.started:
+        run.require_same(config, source.provenance)
+    else:
+        about = {"heads": source.shelf.head_sizes, "provenance": source.provenance}
+        run.start(config, _tokenizer(config, source), about=about)
+    learner = _learner(config, run)
+    with board(config.folder, wanted=config.tensorboard) as show:
+        return run_steps(learner, source, run.tokenizer(), run=run, reports=(report, show))
+
+
+def _prepare_torch(config: TrainConfig) -> None:
+    try:
+        torch.empty(1, device=config.device)
+    except (RuntimeError, AssertionError) as exc:
+        raise InvalidRequest(
+            f"device is {config.device!r}, which PyTorch cannot use here: {exc}",
+            hint="use cpu, or cuda where a GPU and its PyTorch are installed",
+        ) from exc
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    torch.manual_seed(config.seed)
+
+
+def _with_inherited_shape(config: TrainConfig) -> TrainConfig:
+    if config.start_from is None:
+        return config
+    shape = shape_of(RunFolder(config.start_from).about())
+    return dataclasses.replace(config, model=shape)
+
+
+def _tokenizer(config: TrainConfig, source: Source) -> Tokenizer:
+    if config.start_from is not None:
+        return RunFolder(config.start_from).tokenizer()
+    return train_tokenizer(
+        vocabulary_texts(source, seed=config.seed),
+        vocabulary=config.model.vocabulary,
+        max_tokens=config.model.max_tokens,
+    )
+
+
+def _learner(config: TrainConfig, run: RunFolder) -> Learner:
+    about = run.about()
+    model = DualEncoder(shape_of(about), heads=about["heads"])
+    state = run.load(LAST)
+    if state is None and config.start_from is not None:
+        _take_over(model, load_trained(config.start_from).model)
+    learner = Learner(model, config)
+    if state is not None:
+        learner.resume(state)
+    run.forget_after(learner.step)
+    return learner
+
+
+def _take_over(model: DualEncoder, teacher: DualEncoder) -> None:
+    """Copy both towers; the attribute heads belong to the old data and stay behind."""
+    kept = {k: v for k, v in teacher.state_dict().items() if not k.startswith("heads.")}
+    model.load_state_dict(kept, strict=False)

@@ -1,0 +1,39 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from crosslens.errors import InvalidRequest
+from crosslens.train.config import ModelConfig, TrainConfig
+
+pytestmark = pytest.mark.train
+
+
+def test_a_config_survives_json():
+    config = TrainConfig(folder=Path("run"), steps=9, start_from=Path("old"), precision="bfloat16")
+    assert TrainConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("steps", 0), ("products", 1), ("learning_rate", 0.0), ("precision", "int3"),
+     ("ema_decay", 1.0), ("seed", -1), ("focus", 2.0), ("steps", 1.5)],
+)  # fmt: skip
+def test_a_setting_that_is_not_allowed_is_named(name: str, value: object):
+    with pytest.raises(InvalidRequest, match=f"{name} is .*allowed"):
+        TrainConfig(folder=Path("run"), **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("picture_px", 100), ("picture_px", 32), ("text_heads", 5), ("picture_widths", (8, 8)),
+     ("dim", 0), ("max_tokens", 1)],
+)  # fmt: skip
+def test_a_shape_that_cannot_be_built_is_named(name: str, value: object):
+    with pytest.raises(InvalidRequest, match=f"{name} is .*allowed"):
+        ModelConfig(**{name: value})
+
+
+def test_an_unknown_setting_is_refused():
+    with pytest.raises(InvalidRequest, match="setting is 'stepps'"):
+        TrainConfig.from_json({"folder": "run", "stepps": 3})

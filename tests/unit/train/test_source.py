@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crosslens.train.source import Asked, Phrase, Shelf, relate
+
+pytestmark = pytest.mark.train
+
+CATEGORY, COLOUR = 0, 1
+
+
+def shelf(codes: list[list[int]], groups: list[int] | None = None) -> Shelf:
+    rows = np.arange(len(codes))
+    return Shelf(
+        names=("category", "colour"),
+        codes=np.array(codes),
+        groups=np.array(groups or [-1] * len(codes)),
+        kinds=np.zeros(len(codes), np.int64),
+        training=rows,
+        validation=rows[:0],
+        heads=2,
+    )
+
+
+def relation(shelf: Shelf, row: int, phrase: Phrase) -> list[int]:
+    return relate(shelf, Asked(np.array([row]), (phrase,)), np.arange(len(shelf.codes)))[0].tolist()
+
+
+def test_a_phrase_fits_every_product_that_agrees_in_what_it_mentions():
+    mugs = shelf([[0, 5], [0, 6], [1, 5]])  # red mug, blue mug, red shoe
+    assert relation(mugs, 0, Phrase("mug", (CATEGORY,))) == [1, 1, -1]
+    assert relation(mugs, 0, Phrase("red", (COLOUR,))) == [1, -1, 1]
+    assert relation(mugs, 0, Phrase("red mug", (CATEGORY, COLOUR))) == [1, -1, -1]
+
+
+def test_a_product_that_differs_in_what_may_be_meant_is_ignored():
+    mugs = shelf([[0, 5], [0, 6], [1, 5]])
+    assert relation(mugs, 0, Phrase("mug …", (CATEGORY,), doubtful=(COLOUR,))) == [1, 0, -1]
+
+
+def test_products_of_one_group_are_never_held_against_each_other():
+    mugs = shelf([[0, 5], [1, 6], [1, 5]], groups=[7, 7, -1])
+    assert relation(mugs, 0, Phrase("red mug", (CATEGORY, COLOUR))) == [1, 0, -1]
+
+
+@given(st.lists(st.tuples(st.integers(-1, 2), st.integers(-1, 2)), min_size=1, max_size=8))
+def test_a_phrase_always_belongs_to_its_own_product(codes: list[tuple[int, int]]):
+    products = shelf([list(pair) for pair in codes])
+    for row in range(len(codes)):
+        assert relation(products, row, Phrase("x", (0, 1)))[row] == 1
+
+
+def test_heads_have_as_many_outputs_as_there_are_values():
+    assert shelf([[0, 5], [3, -1]]).head_sizes == {"category": 4, "colour": 6}
