@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote
 
 import numpy as np
 
+from crosslens.corpora.encoding import has_undecoded, open_text
 from crosslens.errors import InvalidRequest
 
 Ranked: TypeAlias = Sequence[tuple[str, float]]
@@ -106,8 +107,10 @@ def read_trec(path: Path) -> Run:
 def _columns(path: Path) -> Iterator[tuple[int, list[str]]]:
     if not path.is_file():
         raise InvalidRequest(f"there is no file {path}")
-    with path.open(encoding="utf-8") as file:
+    with open_text(path) as file:
         for number, line in enumerate(file, start=1):
+            if has_undecoded(line):
+                raise InvalidRequest(f"{path}:{number}: bytes that are not in its encoding")
             if line.strip():
                 yield number, line.split()
 

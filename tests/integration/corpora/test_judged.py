@@ -171,6 +171,12 @@ def test_qrels_of_trec_and_beir_are_one(tmp_path):
     assert read_qrels(tmp_path / "beir") == qrels | {"q 2": {"a b.jpg": 1}}
 
 
+def test_judgements_that_are_not_text_are_refused(tmp_path):
+    (tmp_path / "qrels").write_bytes("q 0 红 1\n".encode() + b"q 0 \xff 1\n")
+    with pytest.raises(InvalidRequest, match="qrels:2: bytes"):
+        read_qrels(tmp_path / "qrels")
+
+
 def test_a_folder_of_pictures_is_not_judged(tmp_path):
     (tmp_path / "a.jpg").write_bytes(jpeg())
     with pytest.raises(InvalidRequest, match="cannot judge"):
