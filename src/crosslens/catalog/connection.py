@@ -97,7 +97,7 @@ def _is_sqlite(url: URL) -> bool:
 
 
 def _sqlite(url: URL, busy_s: float) -> Engine:
-    Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(Path(str(url.database)).parent)
     engine = create_engine(
         url,
         connect_args={"timeout": busy_s, "check_same_thread": False},
@@ -110,6 +110,13 @@ def _sqlite(url: URL, busy_s: float) -> Engine:
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise Unavailable(f"the catalogue's folder cannot be opened ({exc})") from exc
 
 
 def _server(url: URL, busy_s: float) -> Engine:

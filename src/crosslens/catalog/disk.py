@@ -103,6 +103,7 @@ class DiskMedia:
     def _write(self, path: Path, content: bytes) -> None:
         unfinished = self._unfinished / uuid.uuid4().hex
         try:
+            unfinished.parent.mkdir(parents=True, exist_ok=True)
             unfinished.write_bytes(content)
             path.parent.mkdir(parents=True, exist_ok=True)
             unfinished.replace(path)

@@ -53,7 +53,10 @@ class MemoryCatalog:
         with self._lock:
             before = (dict(self._products), dict(self._announced), self._position)
             try:
-                yield _MemoryTransaction(self)
+                writes = _MemoryTransaction(self)
+                yield writes
+                for product_id in writes.written:
+                    self._announce(product_id)
             except BaseException:
                 self._products, self._announced, self._position = before
                 raise
@@ -219,15 +222,11 @@ class MemoryCatalog:
         with self._lock:
             return [product for product in self._products.values() if not product.retired]
 
-    def _store(self, product: Product) -> Product:
-        self._products[product.id] = product
-        self._announce(product.id)
-        return product
-
 
 class _MemoryTransaction:
     def __init__(self, catalog: MemoryCatalog) -> None:
         self._catalog = catalog
+        self.written: dict[int, None] = {}  # in order, each announced once at the end
         self.read = catalog.read
         self.by_source_keys = catalog.by_source_keys
 
@@ -235,7 +234,7 @@ class _MemoryTransaction:
         self._check_key_is_free(fields.source_key)
         now = self._catalog._clock()
         id = len(self._catalog._products) + 1  # products are retired, never deleted
-        return self._catalog._store(
+        return self._store(
             Product(id, fields, tuple(pictures), now, now, revision=1, retired=False)
         )
 
@@ -262,7 +261,12 @@ class _MemoryTransaction:
 
     def _revise(self, product: Product) -> Product:
         now = self._catalog._clock()
-        return self._catalog._store(replace(product, revision=product.revision + 1, updated=now))
+        return self._store(replace(product, revision=product.revision + 1, updated=now))
+
+    def _store(self, product: Product) -> Product:
+        self._catalog._products[product.id] = product
+        self.written[product.id] = None
+        return product
 
     def _current(self, product_id: int, revision: int | None) -> Product:
         current = self._catalog._products.get(product_id)

@@ -22,8 +22,8 @@ class Summary:
 
 class Transaction(Protocol):
     """
-    Writes that happen together or not at all. Each write announces its change in the same
-    transaction.
+    Writes that happen together or not at all. Each product written is announced, once, in the
+    same transaction.
     """
 
     def insert(self, fields: ProductFields, pictures: Sequence[Picture]) -> Product:
