@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
@@ -75,7 +75,6 @@ class Category:
     sizes: str = ""
     stands: bool = True
     mirrors: bool = True
-    patterns: tuple[str, ...] = field(default=())
 
 
 def load_table(name: str) -> dict[str, dict[str, Any]]:
@@ -114,11 +113,6 @@ CATEGORIES: Mapping[str, Category] = MappingProxyType(
 )
 
 
-def allowed_patterns(category: str) -> tuple[str, ...]:
-    """Return the patterns that a category is sold in, the plain one first."""
-    return CATEGORIES[category].patterns or tuple(PATTERNS)
-
-
 def random_design(  # noqa: PLR0913 - each choice can be given
     rng: np.random.Generator,
     *,
@@ -133,7 +127,7 @@ def random_design(  # noqa: PLR0913 - each choice can be given
     category = category or _pick(rng, tuple(CATEGORIES))
     kind = CATEGORIES[category]
     colour = colour or _pick(rng, tuple(COLOURS))
-    pattern = pattern or _random_pattern(rng, category)
+    pattern = pattern or _random_pattern(rng)
     genes = {name: _pick(rng, options) for name, options in kind.genes.items()}
     return Design(
         category=category,
@@ -149,9 +143,9 @@ def _pick(rng: np.random.Generator, options: Sequence[str]) -> str:
     return options[int(rng.integers(len(options)))]
 
 
-def _random_pattern(rng: np.random.Generator, category: str) -> str:
+def _random_pattern(rng: np.random.Generator) -> str:
     plain = rng.random() < PLAIN_SHARE
-    return "solid" if plain else _pick(rng, allowed_patterns(category)[1:])
+    return "solid" if plain else _pick(rng, tuple(PATTERNS)[1:])
 
 
 def _random_material(rng: np.random.Generator, kind: Category, pattern: str) -> str:

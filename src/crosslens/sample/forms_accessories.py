@@ -110,7 +110,7 @@ def _long_scarf(s: Stage) -> None:
 
 
 def _loop_scarf(s: Stage) -> None:
-    for x, y, rx, ry, width in ((50, 44, 31, 31, 19), (50, 54, 26, 27, 19)):
+    for x, y, rx, ry, width in ((50, 58, 25, 28, 15), (50, 36, 30, 17, 16)):
         spine = [(k[0], k[1]) for k in arc(x, y, rx, ry, -90, 360, 19)]
         body = ring(x, y, rx, ry, width)
         s.shade(body, 0.25, 2)

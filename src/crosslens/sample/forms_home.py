@@ -220,7 +220,7 @@ def _soft_star() -> Any:
     for i in range(10):
         reach, angle = (43.0 if i % 2 == 0 else 25.0), pi * i / 5 - pi / 2
         knots.append((50 + reach * cos(angle), 52 + reach * sin(angle)))
-    return outline(knots, tension=0.12)
+    return outline(knots, tension=0.24)
 
 
 def _fringe(s: Stage, body: Any, tone: RGB) -> None:

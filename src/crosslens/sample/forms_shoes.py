@@ -186,8 +186,8 @@ def _mary_jane(s: Stage, back: float, base: float, raised: float) -> None:
         (92, base - 10), (95, base - 1, 1), (66, base - 1), (46, base - raised * 0.3),
         (26, back + 6)]
     s.fill(outline(body), wrap=_lasted(), volume="soft")
-    strap = ribbon([(36, back + 2), (40, back - 9), (50, back - 10 + raised * 0.2),
-        (54, base - 13)], 3.4)
+    strap = ribbon([(34, back + 1), (40, back - 4), (49, back - 3 + raised * 0.2),
+        (56, base - 13)], 4)
     s.fill(strap, s.shadow_tone(0.2), material=s.design.material, volume="tall")
     s.fill(oval(54, base - raised * 0.3 - 13, 1.8), BRASS, material="metal", volume="ball",
         edge=0.3)

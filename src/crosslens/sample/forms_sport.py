@@ -275,6 +275,9 @@ def mat(s: Stage, v: V) -> None:
     if v["state"] == "half-rolled":
         _unrolled(s)
         return
+    if v["state"] == "strapped":
+        sling: list[Knot] = [(36, 36), (26, 20), (34, 4), (50, 0), (66, 4), (74, 20), (64, 36)]
+        s.fill(ribbon(sling, 3), GRAPHITE, material="canvas", volume="tall")
     profile = [(14.0, 15.0), (50.0, 15.0), (88.0, 15.0)]
     s.fill(lathe(profile, bend=0.22), wrap=tube(profile), volume="round")
     inside = lighter(s.colour, 0.25)
@@ -286,9 +289,6 @@ def mat(s: Stage, v: V) -> None:
     for y in (32, 70):
         s.fill(outline([(34.6, y, 1), (50, y + 3.6), (65.4, y, 1), (65.4, y + 4.4, 1), (50, y + 8),
             (34.6, y + 4.4, 1)]), tone, material="canvas", volume="round")
-    if v["state"] == "strapped":
-        s.fill(ribbon([(64, 34), (78, 40), (82, 54), (78, 68), (64, 73)], 3), tone,
-            material="canvas", volume="round")
 
 
 def _unrolled(s: Stage) -> None:

@@ -170,7 +170,7 @@ def duck(s: Stage, v: V) -> None:
     {"duck": _rubber_duck, "whale": _whale, "boat": _boat}[v["animal"]](s)
     if v["hat"] != "plain":
         x, y, size = {
-            "duck": (64.0, 15.0, 1.0), "whale": (62.0, 38.0, 1.0), "boat": (45.0, 46.0, 0.7),
+            "duck": (64.0, 15.0, 1.0), "whale": (62.0, 38.0, 1.0), "boat": (50.0, 13.0, 0.75),
         }[v["animal"]]
         _topping(s, v["hat"], x, y, size)
 
@@ -197,7 +197,7 @@ def _whale(s: Stage) -> None:
         material="plastic", volume="soft", edge=0.3)
     s.fill(outline([(56, 72), (66, 78), (60, 88), (52, 82)]), s.shadow_tone(0.18), volume="soft")
     s.spot(oval(78, 61, 2.8), NOSE if brightness(s.colour) > 70 else CHALK)
-    for dx in (-7, 0, 7):
+    for dx in (-7, 0, 7) if s.gene("hat") == "plain" else ():
         s.line([(62, 40), (62 + dx * 0.4, 30), (62 + dx * 1.4, 27), (62 + dx * 1.8, 31)], 1.8,
             (120, 196, 234), 0.9)
 
@@ -213,7 +213,8 @@ def _boat(s: Stage) -> None:
     s.fill(hull, wrap=quad([(6, 64), (94, 64), (78, 92), (22, 92)], 80, 26), volume="tall")
     for x in (32, 50, 68):
         s.fill(oval(x, 77, 3.4), CHALK, material="metal", volume="ball", edge=0.5)
-    s.fill(outline([(50, 8, 1), (62, 12, 1), (50, 16, 1)]), (214, 60, 54), volume="none")
+    if s.gene("hat") == "plain":
+        s.fill(outline([(50, 8, 1), (62, 12, 1), (50, 16, 1)]), (214, 60, 54), volume="none")
 
 
 def _topping(s: Stage, kind: str, x: float, y: float, size: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import cos, pi, sin
+from math import cos, hypot, pi, sin
 from typing import Any
 
 from crosslens.sample.canvas import Point, paint, skia
@@ -12,18 +12,20 @@ from crosslens.sample.canvas import Point, paint, skia
 Knot = tuple[float, ...]
 
 
-def outline(knots: Sequence[Knot], *, closed: bool = True, tension: float = 0.17) -> Any:
+def outline(knots: Sequence[Knot], *, closed: bool = True, tension: float = 0.34) -> Any:
     """Draw a curve through the knots, with a corner at each sharp one."""
     path = skia().Path()
     path.moveTo(knots[0][0], knots[0][1])
     count = len(knots)
+    slopes = [_slope(knots, i, closed) for i in range(count)]
     for i in range(count if closed else count - 1):
         a, b = knots[i], knots[(i + 1) % count]
-        ax, ay = _slope(knots, i, closed)
-        bx, by = _slope(knots, (i + 1) % count, closed)
+        (ax, ay), (bx, by) = slopes[i], slopes[(i + 1) % count]
+        # As long as the chord allows: longer handles would loop at close knots.
+        reach = tension * hypot(b[0] - a[0], b[1] - a[1])
         path.cubicTo(
-            a[0] + ax * tension, a[1] + ay * tension,
-            b[0] - bx * tension, b[1] - by * tension, b[0], b[1],
+            a[0] + ax * reach, a[1] + ay * reach,
+            b[0] - bx * reach, b[1] - by * reach, b[0], b[1],
         )  # fmt: skip
     if closed:
         path.close()
@@ -31,12 +33,15 @@ def outline(knots: Sequence[Knot], *, closed: bool = True, tension: float = 0.17
 
 
 def _slope(knots: Sequence[Knot], i: int, closed: bool) -> Point:
+    """Return the direction in which the curve passes a knot; none at corners and open ends."""
     knot = knots[i]
     at_an_end = not closed and i in (0, len(knots) - 1)
     if len(knot) > 2 or at_an_end:
         return 0.0, 0.0
     before, after = knots[i - 1], knots[(i + 1) % len(knots)]
-    return after[0] - before[0], after[1] - before[1]
+    dx, dy = after[0] - before[0], after[1] - before[1]
+    length = hypot(dx, dy) or 1.0
+    return dx / length, dy / length
 
 
 def symmetric(right: Sequence[Knot], axis: float = 50.0) -> Any:

@@ -125,7 +125,7 @@ class Stage:
         """Darken the edge away from the light and brighten the one towards it."""
         size = min(bounds.width(), bounds.height())
         width = max(1.2, size * 0.16)
-        shade = paint(BLACK, 0.26 * depth, width=width, blur=width * 0.42)
+        shade = paint(BLACK, 0.19 * depth, width=width, blur=width * 0.42)
         shift = width * 0.32
         self.canvas.translate(-shift, -shift)
         self.canvas.drawPath(path, shade)
@@ -178,15 +178,12 @@ class Stage:
         return dict(self.design.variant)[name]
 
 
-Form = Any
-
-
 def _round(bounds: Any, depth: float, gloss: float) -> Any:
     """Light an upright cylinder: a highlight left of the middle, the right side in shade."""
     stops = [
         (0.0, BLACK, 0.30 * depth), (0.13, BLACK, 0.06 * depth), (0.22, WHITE, 0.10 + 0.16 * gloss),
         (0.29, WHITE, 0.16 + 0.55 * gloss), (0.35, WHITE, 0.10 + 0.2 * gloss), (0.5, WHITE, 0.0),
-        (0.66, BLACK, 0.07 * depth), (0.9, BLACK, 0.36 * depth), (1.0, BLACK, 0.28 * depth),
+        (0.66, BLACK, 0.07 * depth), (0.9, BLACK, 0.32 * depth), (1.0, BLACK, 0.26 * depth),
     ]  # fmt: skip
     return gradient((bounds.left(), 0), (bounds.right(), 0), stops)
 
@@ -195,7 +192,7 @@ def _tall(bounds: Any, depth: float, gloss: float) -> Any:
     """Light a lying cylinder or a slope: bright above, dark below."""
     stops = [
         (0.0, WHITE, 0.16 + 0.2 * gloss), (0.18, WHITE, 0.14 + 0.42 * gloss), (0.36, WHITE, 0.0),
-        (0.6, BLACK, 0.05 * depth), (1.0, BLACK, 0.36 * depth),
+        (0.62, BLACK, 0.03 * depth), (1.0, BLACK, 0.3 * depth),
     ]  # fmt: skip
     return gradient((0, bounds.top()), (0, bounds.bottom()), stops)
 
@@ -206,7 +203,7 @@ def _ball(bounds: Any, depth: float, gloss: float) -> Any:
     centre = (bounds.left() + 0.35 * width, bounds.top() + 0.28 * height)
     stops = [
         (0.0, WHITE, 0.24 + 0.6 * gloss), (0.14, WHITE, 0.16 + 0.14 * gloss), (0.42, WHITE, 0.0),
-        (0.7, BLACK, 0.14 * depth), (1.0, BLACK, 0.46 * depth),
+        (0.7, BLACK, 0.1 * depth), (1.0, BLACK, 0.42 * depth),
     ]  # fmt: skip
     return glow(centre, 0.86 * max(width, height), stops)
 
@@ -217,7 +214,7 @@ def _soft(bounds: Any, depth: float, gloss: float) -> Any:
     end = (bounds.left() + bounds.width() * 0.8, bounds.bottom())
     stops = [
         (0.0, WHITE, 0.06), (0.26, WHITE, 0.10 + 0.34 * gloss), (0.46, WHITE, 0.0),
-        (0.62, BLACK, 0.03 * depth), (1.0, BLACK, 0.2 * depth),
+        (0.66, BLACK, 0.0), (1.0, BLACK, 0.15 * depth),
     ]  # fmt: skip
     return gradient(start, end, stops)
 

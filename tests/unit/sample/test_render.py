@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,8 @@ import pytest
 
 pytest.importorskip("skia")
 
+from crosslens.errors import MissingExtra
+from crosslens.sample import canvas
 from crosslens.sample.design import CATEGORIES, COLOURS, PATTERNS, Design, random_design
 from crosslens.sample.forms import FORMS
 from crosslens.sample.render import VIEWS, render
@@ -47,6 +50,16 @@ def test_other_seeds_and_other_views_give_other_pictures() -> None:
     pictures += [render(design, seed=1, view=view, size=48) for view in (1, 2)]
     digests = {hashlib.sha256(picture.tobytes()).digest() for picture in pictures}
     assert len(digests) == len(pictures)
+
+
+def test_a_missing_renderer_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "skia", None)
+    canvas.skia.cache_clear()
+    with pytest.raises(
+        MissingExtra, match=r"renderer is not installed\nhint: .*crosslens\[sample\]"
+    ):
+        canvas.skia()
+    canvas.skia.cache_clear()
 
 
 def test_an_unknown_view_is_refused() -> None:
