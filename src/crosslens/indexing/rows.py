@@ -14,6 +14,7 @@ from crosslens.values import Attributes, Space, Vectors
 from crosslens.vectors.index import IndexSpec, ProductRows
 
 EncoderT = TypeVar("EncoderT", TextEncoder, PictureEncoder)
+TITLE_WEIGHT = 4
 Tokens = Callable[[str], Sequence[str]]
 ProductText = Callable[[Product], str]
 
@@ -56,7 +57,7 @@ class RowMaker:
                     product.revision,
                     tuple(_slice(vectors, n, n + 1) for vectors in texts),
                     tuple(_slice(vectors, start, end) for vectors in pictures),
-                    self.tokens(keyword_text(product)),
+                    keyword_tokens(product, self.tokens),
                     product.fields.attributes,
                 )
             )
@@ -73,10 +74,17 @@ class RowMaker:
         return encoder.encode_pictures(contents)
 
 
-def keyword_text(product: Product) -> str:
-    """Return all that keywords should find: title, description, words of the attributes."""
+def keyword_tokens(product: Product, tokens: Tokens) -> list[str]:
+    """
+    Return the tokens of all that keywords should find: title, description, attributes.
+
+    Beside a long description the title's words are repeated, since what stands in the title is
+    what the product is; `benchmarks/keywords.py` shows what that is worth.
+    """
     fields = product.fields
-    return "\n".join((fields.title, fields.description, *_words(fields.attributes)))
+    title = list(tokens(fields.title))
+    rest = tokens("\n".join((fields.description, *_words(fields.attributes))))
+    return title * (TITLE_WEIGHT if fields.description else 1) + list(rest)
 
 
 def _of_space(space: Space, *encoders: EncoderT) -> EncoderT:

@@ -77,6 +77,7 @@ class Worker:
         self._on_settled = on_settled
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}:{id(self)}"
         self._log = logger("worker")
+        self._tending = threading.Thread()
 
     def drain(self, stop: threading.Event | None = None) -> int:
         """
@@ -101,6 +102,7 @@ class Worker:
                 done = self._finish(flying.popleft())
                 self._on_settled(done)
                 settled += done
+                self._tend()
 
     def run(self, stop: threading.Event) -> int:
         """
@@ -120,6 +122,19 @@ class Worker:
                 self._log.warning("worker waits", error=str(exc), failures=failures)
                 stop.wait(self._pace.delay_s(failures))
         return settled
+
+    def _tend(self) -> None:
+        """Optimize beside the work once enough has been written, one at a time."""
+        if self._tending.is_alive() or not self._index.needs_optimize():
+            return
+        self._tending = threading.Thread(target=self._optimize, name="optimize")
+        self._tending.start()
+
+    def _optimize(self) -> None:
+        try:
+            self._index.optimize()
+        except CrosslensError as exc:  # searching is slower until the next try, nothing is lost
+            self._log.warning("index not optimized", error=str(exc))
 
     def _begin(self, pool: ThreadPoolExecutor) -> _Batch | None:
         pace = self._pace

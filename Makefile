@@ -1,0 +1,40 @@
+.DEFAULT_GOAL := help
+.PHONY: help demo test check setup format lint types arch unit clean
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+TORCH := torch>=2.6
+
+help:  ## list these targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+test: $(STAMP)  ## set up what the tests need and run them
+	$(BIN)/pytest -q
+
+check: $(STAMP) format lint types arch test  ## exactly what CI runs, in CI's order
+
+setup: $(STAMP)  ## make the virtual environment with everything the tests need
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet torch==2.13.0
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $(STAMP)
+
+format: $(STAMP)  ## is everything formatted?
+	$(BIN)/ruff format --check src tests benchmarks
+
+lint: $(STAMP)  ## does it read as agreed?
+	$(BIN)/ruff check src tests benchmarks
+
+types: $(STAMP)  ## do the types hold?
+	$(BIN)/mypy
+
+arch: $(STAMP)  ## do the arrows still point down?
+	$(BIN)/lint-imports
+
+clean:  ## remove the virtual environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,103 @@
+"""kill -9 at random moments: what was acknowledged is there, and the audit is clean after it."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from fakes import jpeg
+from shell import Shell, start
+
+PICTURES = 900
+KILLS = 20
+
+IMPORTER = """
+import sys, threading
+from pathlib import Path
+from crosslens import settings, wiring
+from crosslens.corpora.sources import open_source
+
+with wiring.build(settings.load(Path(sys.argv[1]))) as app:
+    def acknowledged(phase, done):
+        if phase == "read":
+            print(done, flush=True)
+    print("ready", flush=True)
+    app.import_all(open_source(Path(sys.argv[2])), threading.Event(), on_progress=acknowledged)
+print("end", flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pictures")
+    for n in range(PICTURES):
+        colour = (n % 251, n * 7 % 251, n * 13 % 251)
+        (folder / f"shirt-{n:04}.jpg").write_bytes(jpeg(colour, (64, 64)))
+    return folder
+
+
+def stored(home: Path) -> int:
+    with closing(sqlite3.connect(home / "catalog.db")) as connection:
+        return connection.execute("SELECT count(*) FROM products WHERE NOT retired").fetchone()[0]
+
+
+@pytest.mark.slow
+def test_a_killed_import_loses_no_acknowledged_product(
+    shell: Shell, pictures: Path, tmp_path: Path
+) -> None:
+    random.seed(20)
+    script = tmp_path / "importer.py"
+    script.write_text(IMPORTER, "utf-8")
+    acknowledged = kills = 0
+    while kills < KILLS:
+        child = subprocess.Popen(
+            [sys.executable, script, shell.home, pictures], stdout=subprocess.PIPE, text=True
+        )
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        time.sleep(random.uniform(0.0, 0.6))
+        child.kill()
+        printed = child.stdout.read().split()
+        child.wait()
+        kills += 1
+        before, acknowledged = acknowledged, max([acknowledged, *map(int, printed[:-1] or [0])])
+        if (shell.home / "catalog.db").exists():
+            assert stored(shell.home) >= acknowledged
+        if acknowledged == PICTURES and before == PICTURES:  # all is in: kill edits instead
+            _touch(shell.home)
+    counts = shell.json("import", pictures)
+    assert counts["read"] == counts["stored"] + counts["skipped"] + counts["failed"] == PICTURES
+    assert stored(shell.home) == PICTURES
+    settle(shell)
+    assert shell("doctor").code == 0
+
+
+@pytest.mark.slow
+def test_a_killed_worker_loses_no_change(shell: Shell, pictures: Path) -> None:
+    random.seed(21)
+    shell.json("import", pictures, "--no-index")
+    for _ in range(KILLS):
+        child = start(shell.home, "index", "work")
+        time.sleep(random.uniform(0.4, 1.6))
+        child.kill()
+        child.communicate()
+    settle(shell)
+    assert shell.json("index", "audit")["products"] == PICTURES
+    assert shell.json("search", "shirt", "--limit", 5)["hits"]
+
+
+def settle(shell: Shell) -> None:
+    """Let leases of the dead run out, settle the rest, and compare."""
+    with closing(sqlite3.connect(shell.home / "catalog.db")) as connection:
+        connection.execute("UPDATE changes SET lease_until = '2000-01-01 00:00:00.000000'"
+                           " WHERE lease_until IS NOT NULL")
+        connection.commit()
+    shell.json("index", "work")
+    assert shell("index", "audit").code == 0
