@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 PLAIN_SHARE = 0.45
+_BRIGHTNESS = np.array((0.3, 0.59, 0.11))
 
 
 @dataclass(frozen=True)
@@ -157,9 +158,11 @@ def _random_material(rng: np.random.Generator, kind: Category, pattern: str) -> 
 def _contrasting(rng: np.random.Generator, colour: str) -> str:
     """Pick an accent that can be told from the colour at a glance."""
     ground = np.array(COLOURS[colour].rgb, float)
+    apart = {key: np.array(other.rgb) - ground for key, other in COLOURS.items()}
+    # Hue alone is lost at thumbnail size: a good accent is also lighter or darker.
     far = [
         key
-        for key, other in COLOURS.items()
-        if float(np.linalg.norm(ground - np.array(other.rgb))) > 120
+        for key, step in apart.items()
+        if np.linalg.norm(step) > 120 and abs(float(step @ _BRIGHTNESS)) > 38
     ]
     return _pick(rng, far)
