@@ -169,6 +169,6 @@ def _report(pairs: Sequence[tuple[Floats, Floats]], tolerance: float) -> CheckRe
         if found.shape != golden.shape:
             raise BrokenBundle(f"goldens are {list(golden.shape)}, vectors {list(found.shape)}")
         compared += len(golden)
-        difference = max(difference, float(np.abs(found - golden).max()))
-        cosine = min(cosine, float(np.einsum("nd,nd->n", found, golden).min()))
+        difference = float(np.maximum(difference, np.abs(found - golden).max()))  # NaN stays
+        cosine = float(np.minimum(cosine, np.einsum("nd,nd->n", found, golden).min()))
     return CheckReport(compared, difference, cosine, tolerance)

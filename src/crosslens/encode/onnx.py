@@ -43,7 +43,8 @@ class OnnxTower:
         self.space = space
         self._path = path
         self._session = session
-        self.inputs = {entry.name for entry in session.get_inputs()}
+        self._shapes = {entry.name: entry.shape for entry in session.get_inputs()}
+        self.inputs = set(self._shapes)
         if not self.inputs <= inputs:
             raise BrokenBundle(
                 f"{path} wants inputs {sorted(self.inputs)}; allowed are {sorted(inputs)}"
@@ -57,6 +58,21 @@ class OnnxTower:
         shape = shapes[OUTPUT]
         if len(shape) != 2 or (isinstance(shape[1], int) and shape[1] != self.space.dim):
             raise BrokenBundle(f"{self._path}: {OUTPUT} is {shape}, expected [N, {self.space.dim}]")
+
+    def check_input(self, name: str, wanted: Sequence[int | None]) -> None:
+        """
+        Check the dimensions that the graph fixes; None is any.
+
+        Raises:
+            BrokenBundle: one is not what the card says.
+        """
+        shape = self._shapes[name]
+        pairs = zip(shape, wanted, strict=False)
+        fixed = [
+            isinstance(have, int) and want is not None and have != want for have, want in pairs
+        ]
+        if len(shape) != len(wanted) or any(fixed):
+            raise BrokenBundle(f"{self._path} wants {name} {shape}, the card gives {list(wanted)}")
 
     def vectors(self, feeds: dict[str, Row]) -> Floats:
         """
@@ -199,12 +215,14 @@ class _Settings:
 
 def _text(folder: Path, card: TextCard, settings: _Settings) -> OnnxText:
     inputs = {"input_ids", "attention_mask", "token_type_ids"}
-    words = Words(card, (folder / card.tokenizer).read_text("utf-8"))
+    words = Words(card, (folder / card.tokenizer).read_text("utf-8", errors="replace"))
     return OnnxText(card, words, _tower(folder / card.file, inputs, settings))
 
 
 def _picture(folder: Path, card: PictureCard, settings: _Settings) -> OnnxPictures:
-    return OnnxPictures(card, _tower(folder / card.file, {"pixel_values"}, settings))
+    tower = _tower(folder / card.file, {"pixel_values"}, settings)
+    tower.check_input("pixel_values", [None, 3, card.height, card.width])
+    return OnnxPictures(card, tower)
 
 
 def _tower(path: Path, inputs: set[str], settings: _Settings) -> OnnxTower:
