@@ -75,6 +75,7 @@ class Limits:
 
     max_bytes: int = 30_000_000
     max_pixels: int = 40_000_000
+    max_scans: int = 100  # a progressive JPEG has ten; thousands would take minutes
 
 
 DEFAULT = Limits()
@@ -140,6 +141,7 @@ def _read(
     with _explained(content, limits):
         stored = Image.open(io.BytesIO(content), formats=FORMATS)
         _check_pixels(stored.size, limits)
+        _check_scans(stored, content, limits)
         width, height = stored.size
         if draft is not None:
             stored.draft(None, draft)
@@ -171,6 +173,14 @@ def _check_pixels(size: tuple[int, int], limits: Limits) -> None:
             f"the picture has {width:,} × {height:,} pixels, "
             f"allowed are 1 to {limits.max_pixels:,} in all",
             hint="scale it down first; encoders look at a few hundred pixels a side",
+        )
+
+
+def _check_scans(image: Image.Image, content: bytes, limits: Limits) -> None:
+    scans = bytes(content).count(b"\xff\xda") if _format_name(image) == "jpeg" else 1
+    if scans > limits.max_scans:
+        raise UnreadablePicture(
+            f"the JPEG is cut into {scans:,} scans, allowed are {limits.max_scans}"
         )
 
 

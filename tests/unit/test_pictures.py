@@ -242,6 +242,13 @@ class TestRefusing:
             with pytest.raises(UnreadablePicture):
                 inspect(content[: int(len(content) * kept)])
 
+    def test_a_jpeg_of_thousands_of_scans_is_refused_before_it_is_decoded(self):
+        content = encoded(noise(), "JPEG", progressive=True)
+        assert inspect(content).format == "jpeg"
+        scan = content[content.rindex(b"\xff\xda") : -2]
+        with pytest.raises(UnreadablePicture, match=r"1,01\d scans, allowed are 100"):
+            decode(content[:-2] + scan * 1_000 + content[-2:])
+
     def test_the_hint_says_what_to_do(self):
         with pytest.raises(UnreadablePicture) as refusal:
             inspect(SAMPLES["JPEG"][:900])
@@ -283,7 +290,8 @@ def is_image_or_unreadable(content: bytes) -> None:
     try:
         facts, image = open_checked(content)
     except UnreadablePicture:
-        pass
+        with pytest.raises(UnreadablePicture):
+            inspect(content)
     else:
         assert (image.mode, image.size) == ("RGB", (facts.width, facts.height))
         assert inspect(content) == facts
@@ -299,6 +307,9 @@ class TestManners:
 
     def test_warnings_of_others_are_still_heard(self):
         inspect(SAMPLES["PNG"])
+        filters = len(warnings.filters)
+        inspect(SAMPLES["PNG"])
+        assert len(warnings.filters) == filters
         with pytest.raises(UserWarning, match="heard"):
             warnings.warn("heard", UserWarning, stacklevel=1)
 

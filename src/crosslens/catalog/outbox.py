@@ -18,7 +18,7 @@ from sqlalchemy import (
 
 from crosslens.catalog.changes import Backlog, Change, Parked
 from crosslens.catalog.rows import Row, chunks
-from crosslens.catalog.schema import State, changes, products
+from crosslens.catalog.schema import PARKED, SETTLED, WAITING, changes, products
 
 MAX_ERROR = 10_000
 _BATCH = 1_000
@@ -26,7 +26,7 @@ _MICROS = 1_000_000
 
 _c = changes.c
 _now: BindParameter[int] = bindparam("now")
-_waits = _c.state == State.WAITING
+_waits = _c.state == WAITING
 _leased = _c.lease_until > _now
 
 # MySQL assigns from left to right and reads what it has just assigned: `state` comes last.
@@ -43,7 +43,7 @@ _REANNOUNCE = (
         ),
         (_c.tries, 0),
         (_c.error, None),
-        (_c.state, State.WAITING),
+        (_c.state, WAITING),
     )
 )
 _DUE = (
@@ -64,7 +64,7 @@ _mine = (_c.product_id == bindparam("product")) & (_c.lease_owner == bindparam("
 _SETTLE = (
     update(changes)
     .where(_mine, _c.id <= bindparam("upto"))
-    .values(state=State.SETTLED, lease_owner=None, lease_until=0, tries=0, error=None)
+    .values(state=SETTLED, lease_owner=None, lease_until=0, tries=0, error=None)
 )
 _RELEASE = (  # what was announced after the lease
     update(changes)
@@ -116,7 +116,7 @@ def _fresh(id: int, product_id: int, revision: int, now: int) -> Row:
         "product_id": product_id,
         "id": id,
         "revision": revision,
-        "state": State.WAITING,
+        "state": WAITING,
         "announced_at": now,
         "due_at": now,
         "lease_owner": None,
@@ -158,7 +158,7 @@ def postpone(
     fate = {
         "why": error[:MAX_ERROR],
         "due": now if due is None else due,
-        "next_state": State.PARKED if due is None else State.WAITING,
+        "next_state": PARKED if due is None else WAITING,
     }
     _both(connection, _POSTPONE, [_claim(change, owner) | fate], now)
 
@@ -183,7 +183,7 @@ def changed_since(connection: Connection, position: int) -> list[tuple[int, int]
 def backlog(connection: Connection, *, now: int) -> Backlog:
     """Count what waits; each part reads one index."""
     rows = connection.execute(
-        select(_c.state, func.count()).where(_c.state != State.SETTLED).group_by(_c.state)
+        select(_c.state, func.count()).where(_c.state != SETTLED).group_by(_c.state)
     )
     unsettled: dict[int, int] = {row[0]: row[1] for row in rows}
     leased = connection.scalar(
@@ -196,9 +196,9 @@ def backlog(connection: Connection, *, now: int) -> Backlog:
         .limit(1)
     )
     return Backlog(
-        waiting=unsettled.get(State.WAITING, 0) - (leased or 0),
+        waiting=unsettled.get(WAITING, 0) - (leased or 0),
         leased=leased or 0,
-        parked=unsettled.get(State.PARKED, 0),
+        parked=unsettled.get(PARKED, 0),
         oldest_s=0.0 if oldest is None else max(0, now - oldest) / _MICROS,
     )
 
@@ -207,7 +207,7 @@ def parked(connection: Connection, *, limit: int) -> list[Parked]:
     """List parked changes, those announced first first."""
     rows = connection.execute(
         select(_c.product_id, _c.tries, _c.error)
-        .where(_c.state == State.PARKED)
+        .where(_c.state == PARKED)
         .order_by(_c.due_at, _c.id)
         .limit(max(limit, 0))
     )
@@ -220,9 +220,9 @@ def waiting(connection: Connection, product_ids: Sequence[int]) -> dict[int, Par
     for part in chunks(product_ids):
         rows = connection.execute(
             select(_c.product_id, _c.state, _c.tries, _c.error).where(
-                _c.product_id.in_(part), _c.state != State.SETTLED
+                _c.product_id.in_(part), _c.state != SETTLED
             )
         )
         for id, state, tries, error in rows:
-            found[id] = Parked(id, tries, error or "") if state == State.PARKED else None
+            found[id] = Parked(id, tries, error or "") if state == PARKED else None
     return found

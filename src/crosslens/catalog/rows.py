@@ -58,32 +58,32 @@ def as_datetime(micros: int) -> datetime:
 
 def possible(ids: Iterable[int]) -> list[int]:
     """Keep the ids that a 64-bit column can hold, each once, in order."""
-    return [id for id in dict.fromkeys(ids) if 0 < id <= _LARGEST_ID]
+    return [int(id) for id in dict.fromkeys(ids) if 0 < id <= _LARGEST_ID]  # also NumPy's
 
 
 def by_ids(connection: Connection, ids: Sequence[int]) -> dict[int, Product]:
     """Read products by id, in the order asked; unknown ids are left out."""
     wanted = possible(ids)
-    parts = (connection.execute(_BY_ID, {"ids": part}) for part in chunks(wanted))
-    found = {product.id: product for product in to_products(connection, chain(*parts))}
+    parts = [connection.execute(_BY_ID, {"ids": part}).all() for part in chunks(wanted)]
+    found = {product.id: product for product in to_products(connection, list(chain(*parts)))}
     return {id: found[id] for id in wanted if id in found}
 
 
 def by_keys(connection: Connection, keys: Sequence[str]) -> dict[str, Product]:
     """Read products by source key; unknown keys are left out."""
-    parts = (connection.execute(_BY_KEY, {"keys": part}) for part in chunks(dict.fromkeys(keys)))
-    found = to_products(connection, chain(*parts))
+    wanted = chunks(dict.fromkeys(keys))
+    parts = [connection.execute(_BY_KEY, {"keys": part}).all() for part in wanted]
+    found = to_products(connection, list(chain(*parts)))
     return {key: product for product in found if (key := product.fields.source_key) is not None}
 
 
 def query(connection: Connection, statement: Select[Any], /, **values: Any) -> list[Product]:
     """Run a statement over `PRODUCT_COLUMNS`."""
-    return to_products(connection, connection.execute(statement, values))
+    return to_products(connection, connection.execute(statement, values).all())
 
 
-def to_products(connection: Connection, rows: Iterable[Sequence[Any]]) -> list[Product]:
+def to_products(connection: Connection, rows: Sequence[Sequence[Any]]) -> list[Product]:
     """Add the pictures to rows of `PRODUCT_COLUMNS`."""
-    rows = list(rows)
     shown = _pictures_of(connection, [row[0] for row in rows])
     return [
         Product(
@@ -104,7 +104,7 @@ def to_products(connection: Connection, rows: Iterable[Sequence[Any]]) -> list[P
 def _pictures_of(connection: Connection, ids: Sequence[int]) -> dict[int, list[Picture]]:
     shown: dict[int, list[Picture]] = {}
     for part in chunks(ids):
-        for id, *facts in connection.execute(_PICTURES, {"ids": part}):
+        for id, *facts in connection.execute(_PICTURES, {"ids": part}).all():
             shown.setdefault(id, []).append(Picture(*facts))
     return shown
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
-
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -29,13 +27,8 @@ _ID = BigInteger().with_variant(Integer, "sqlite")  # there, INTEGER is 64-bit a
 _KEY = String(500).with_variant(String(500, collation="utf8mb4_bin"), "mysql", "mariadb")
 
 
-class State(IntEnum):
-    """Where a product's newest change stands."""
-
-    SETTLED = 0
-    WAITING = 1  # leased ones too; they are due when the lease runs out
-    PARKED = 2
-
+# Where a product's newest change stands. Leased ones wait too: until their lease runs out.
+SETTLED, WAITING, PARKED = 0, 1, 2
 
 products = Table(
     "products",
