@@ -18,7 +18,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 from urllib.parse import quote, urljoin
 
@@ -36,6 +43,7 @@ KINDS = ("application/octet-stream", "binary/octet-stream")  # the latter is the
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _LATER = frozenset({408, 425, 429})
+_UNKNOWN = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
 _UNSAFE = re.compile(r"[\s\\\x00-\x20\x7f-\x9f\ud800-\udfff]")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _REST = re.compile(r"//(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?(?:#.*)?")
@@ -44,26 +52,27 @@ _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _PATH_SAFE = "/%:@!$&'()*+,;=-._~"
 
+
+def _nets(text: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(map(ip_network, text.split()))
+
+
 # The IANA special-purpose registries, spelled out because `is_global` differs between Pythons.
-_INSIDE_V4 = tuple(
-    map(
-        ip_network,
-        "0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 "
-        "192.0.2.0/24 192.88.99.0/24 192.168.0.0/16 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 "
-        "168.63.129.16/32 224.0.0.0/4 240.0.0.0/4".split(),
-    )
-)
-_OUTSIDE_V6 = ip_network("2000::/3")  # all that is routed; the rest is refused unseen
-_INSIDE_V6 = tuple(map(ip_network, "2001::/23 2001:db8::/32 2002::/16 3fff::/20".split()))
+_INSIDE = _nets("""
+    0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24
+    192.0.2.0/24 192.88.99.0/24 192.168.0.0/16 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24
+    224.0.0.0/4 240.0.0.0/4
+    168.63.129.16/32
+    2001::/23 2001:db8::/32 2002::/16 3fff::/20
+""")
+# Metadata services (also Azure, Alibaba, Oracle, AWS, Google), and what is no single machine.
+_NEVER = _nets("""
+    0.0.0.0/8 100.100.100.200/32 168.63.129.16/32 169.254.0.0/16 192.0.0.192/32 224.0.0.0/4
+    255.255.255.255/32
+    ::/128 fd00:ec2::/32 fd20:ce::254/128 fe80::/10 ff00::/8
+""")
+_ROUTED_V6 = ip_network("2000::/3")  # the rest of IPv6 is refused unseen
 _NAT64 = ip_network("64:ff9b::/96")
-# Metadata services (link-local, AWS, Azure, Alibaba, Oracle) and what is no single machine.
-_NEVER = tuple(
-    map(
-        ip_network,
-        "169.254.0.0/16 168.63.129.16/32 100.100.100.200/32 192.0.0.192/32 0.0.0.0/8 224.0.0.0/4 "
-        "255.255.255.255/32 ::/128 fe80::/10 fd00:ec2::/32 ff00::/8".split(),
-    )
-)
 
 
 class RefusedUrl(InvalidRequest):
@@ -149,7 +158,7 @@ class GuardedFetcher:
             hint="use the address at which the chain ends",
         )
 
-    def _get(self, hop: _Hop, deadline: _Deadline) -> bytes | _Location:
+    def _get(self, hop: _Hop, deadline: _Deadline) -> bytes | str:
         import httpcore
 
         network = _Pinned(
@@ -194,7 +203,7 @@ class GuardedFetcher:
             return answer.result(deadline.left())
         except OSError as exc:  # also the time-out of `result`
             answer.cancel()
-            if isinstance(exc, socket.gaierror) and exc.errno != socket.EAI_AGAIN:
+            if isinstance(exc, socket.gaierror) and exc.errno in _UNKNOWN:
                 return []
             raise Unavailable(f"the host of {hop.where} could not be looked up") from exc
 
@@ -227,12 +236,6 @@ class _Hop:
     @property
     def is_address(self) -> bool:
         return _address(self.host) is not None
-
-
-class _Location(str):
-    """Where a redirect leads, as the server wrote it."""
-
-    __slots__ = ()
 
 
 def _parse(url: str, where: str) -> _Hop:
@@ -344,16 +347,21 @@ def _allowed_host(name: str) -> str:
         ) from exc
 
 
-def _follow(hop: _Hop, location: _Location, where: str) -> _Hop:
-    _check_text(str(location), where)
-    try:
-        url = urljoin(f"{hop.scheme}://{hop.authority}{hop.target}", str(location))
-    except ValueError as exc:
-        raise RefusedUrl(f"{where} cannot be read") from exc
-    following = _parse(url, where)
+def _follow(hop: _Hop, location: str, where: str) -> _Hop:
+    _check_text(location, where)
+    following = _parse(_joined(hop, location, where), where)
     if (hop.scheme, following.scheme) == ("https", "http"):
         raise RefusedUrl(f"{where} leads from https to http, which is not followed")
     return following
+
+
+def _joined(hop: _Hop, location: str, where: str) -> str:
+    if _SCHEME.match(location):
+        return location  # urljoin would mend what the parser is to refuse
+    try:
+        return urljoin(f"{hop.scheme}://{hop.authority}{hop.target}", location)
+    except ValueError as exc:
+        raise RefusedUrl(f"{where} cannot be read") from exc
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
@@ -378,9 +386,9 @@ def _is_inside(text: str) -> bool:
     if found is None or getattr(found, "scope_id", None) is not None:
         return True
     address = _embedded(found)
-    if isinstance(address, IPv4Address):
-        return any(address in net for net in _INSIDE_V4)
-    return address not in _OUTSIDE_V6 or any(address in net for net in _INSIDE_V6)
+    if isinstance(address, IPv6Address) and address not in _ROUTED_V6:
+        return True
+    return any(address in net for net in _INSIDE)
 
 
 def _is_never_allowed(text: str) -> bool:
@@ -429,7 +437,7 @@ class _Pinned:
 
     def _connect(self, address: str, port: int) -> httpcore.NetworkStream:
         timeout = min(self._connect_timeout_s, self._deadline.left())
-        stream = self._network.connect_tcp(address, port, timeout=timeout, socket_options=())
+        stream = self._network.connect_tcp(address, port, timeout=timeout)
         return cast("httpcore.NetworkStream", _Timed(stream, self._deadline))
 
 
@@ -491,20 +499,20 @@ def _explained(where: str) -> Iterator[None]:
         raise Unavailable(f"the server of {where} cannot be reached or broke off") from exc
 
 
-def _request_headers(hop: _Hop) -> dict[str, str]:
-    return {
-        "Host": hop.authority,
-        "User-Agent": "crosslens",
-        "Accept": "image/*, application/octet-stream;q=0.5",
-        "Accept-Encoding": "identity",
-        "Connection": "close",
-    }
+def _request_headers(hop: _Hop) -> list[tuple[str, str]]:
+    return [
+        ("Host", hop.authority),
+        ("User-Agent", "crosslens"),
+        ("Accept", "image/*, application/octet-stream;q=0.5"),
+        ("Accept-Encoding", "identity"),
+        ("Connection", "close"),
+    ]
 
 
-def _read(response: httpcore.Response, where: str, *, max_bytes: int) -> bytes | _Location:
+def _read(response: httpcore.Response, where: str, *, max_bytes: int) -> bytes | str:
     headers = {name.lower(): _text(value) for name, value in response.headers}
     if response.status in _REDIRECTS and b"location" in headers:
-        return _Location(headers[b"location"])
+        return headers[b"location"]
     _check_status(response.status, where)
     _check_kind(headers.get(b"content-type", ""), where)
     _check_coding(headers.get(b"content-encoding", ""), where)
