@@ -71,11 +71,18 @@ _QUIET = ("ignore", None, Warning, re.compile(r"PIL\."), 0)
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a picture may cost; checked before a pixel is decoded."""
+    """
+    What a picture may cost; checked before a pixel is decoded.
+
+    Attributes:
+        max_ratio: long side to short side; a thread of pixels grows when its short side is scaled.
+        max_scans: of a JPEG; a progressive one has ten, thousands would take minutes.
+    """
 
     max_bytes: int = 30_000_000
     max_pixels: int = 40_000_000
-    max_scans: int = 100  # a progressive JPEG has ten; thousands would take minutes
+    max_ratio: int = 200
+    max_scans: int = 100
 
 
 DEFAULT = Limits()
@@ -173,6 +180,11 @@ def _check_pixels(size: tuple[int, int], limits: Limits) -> None:
             f"the picture has {width:,} × {height:,} pixels, "
             f"allowed are 1 to {limits.max_pixels:,} in all",
             hint="scale it down first; encoders look at a few hundred pixels a side",
+        )
+    if max(size) > min(size) * limits.max_ratio:
+        raise UnreadablePicture(
+            f"the picture has {width:,} × {height:,} pixels, "
+            f"its long side may be at most {limits.max_ratio} times its short side"
         )
 
 

@@ -249,6 +249,12 @@ class TestRefusing:
         with pytest.raises(UnreadablePicture, match=r"1,01\d scans, allowed are 100"):
             decode(content[:-2] + scan * 1_000 + content[-2:])
 
+    @pytest.mark.parametrize("size", [(2_001, 10), (10, 2_001), (201, 1)])
+    def test_a_thread_of_pixels_is_refused(self, size):
+        with pytest.raises(UnreadablePicture, match="at most 200 times its short side"):
+            inspect(encoded(Image.new("L", size)))
+        assert inspect(encoded(Image.new("L", (2_000, 10)))).width == 2_000
+
     def test_the_hint_says_what_to_do(self):
         with pytest.raises(UnreadablePicture) as refusal:
             inspect(SAMPLES["JPEG"][:900])
