@@ -102,12 +102,16 @@ class FakeNetwork(httpcore.NetworkBackend):
         self.pace_s = 0.0
         self.tls_error: OSError | None = None
         self.connected: list[tuple[str, int]] = []
+        self.connect_timeouts: list[float | None] = []
         self.tls_names: list[str | None] = []
         self.written = b""
         self.open: set[FakeStream] = set()
 
-    def connect_tcp(self, host: str, port: int, **_: Any) -> httpcore.NetworkStream:
+    def connect_tcp(
+        self, host: str, port: int, timeout: float | None = None, **_: Any
+    ) -> httpcore.NetworkStream:
         self.connected.append((host, port))
+        self.connect_timeouts.append(timeout)
         if not self._machines.get(host):
             raise httpcore.ConnectError(f"nobody listens at {host}")
         stream = FakeStream(self, self._machines[host].pop(0))
@@ -419,6 +423,35 @@ def test_nobody_answering_is_unavailable_and_says_no_address() -> None:
         world.fetch("http://shop.example/")
     assert OTHER not in str(caught.value)
     assert PUBLIC_V6 not in str(caught.value)
+
+
+@pytest.mark.parametrize(("timeout_s", "each"), [(10.0, 4.0), (3.0, 3.0)])
+def test_an_attempt_to_connect_ends_at_its_own_limit_or_the_deadline(
+    timeout_s: float, each: float
+) -> None:
+    world = World({"shop.example": [OTHER, PUBLIC]}, timeout_s=timeout_s, connect_timeout_s=4.0)
+    world.fetch("http://shop.example/")
+    assert world.network.connect_timeouts == [each, each]
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("shop.example/a.png", "must begin with http"),
+        ("http:shop.example", "no // after http:"),
+        ("http://shop.example/a b", "' ' at character 22"),
+        ("http://me:word@shop.example/", "user name or password"),
+        ("http://shop.example:22/", "port 22, allowed are 80, 443, 8080, 8443"),
+        ("http://127.1/", "four decimal numbers"),
+        ("http://[fe80::1%25eth0]/", "zone"),
+        ("http://a..b/", "not a host name"),
+    ],
+)
+def test_a_refusal_says_what_is_wrong_and_keeps_passwords_to_itself(url: str, said: str) -> None:
+    with pytest.raises(RefusedUrl) as caught:
+        World().fetch(url)
+    assert said in str(caught.value)
+    assert "word@" not in str(caught.value)
 
 
 def test_unknown_and_inner_names_get_the_same_answer() -> None:
