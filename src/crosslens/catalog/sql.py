@@ -43,6 +43,8 @@ class SqlCatalog:
 
     Args:
         url: as SQLAlchemy writes it: sqlite:////srv/shop/catalog.db; the file is made if absent.
+            What was committed survives a killed process; a power failure may undo the last
+            transactions as a whole (WAL, synchronous=NORMAL), never half of one.
         busy_s: how long a writer waits for another.
 
     Raises:
@@ -305,7 +307,7 @@ class SqlTransaction:
         product = replace(product, revision=current.revision + 1, updated=self._now())
         row = rows.product_row(product)
         del row["id"]
-        self._connection.execute(_UPDATE.values(row), {"product": product.id})
+        self._connection.execute(_UPDATE, {"product": product.id, **row})
         if product.pictures != current.pictures:
             self._connection.execute(_FORGET_PICTURES, {"product": product.id})
             self._pictures.extend(rows.picture_rows(product))
