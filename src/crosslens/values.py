@@ -105,10 +105,10 @@ class Vectors:
             UnusableVector: a row is not finite or has no length.
         """
         rows = np.ascontiguousarray(array, dtype=np.float32)
-        lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
+        lengths = np.sqrt(np.einsum("nd,nd->n", rows, rows))
         if not np.all(np.isfinite(lengths) & (lengths > 1e-12)):
             raise UnusableVector(f"a vector of space {space.name} is not finite or has no length")
-        return cls(space, rows / lengths)
+        return cls(space, rows / lengths[:, None])
 
     @classmethod
     def concatenate(cls, space: Space, parts: list[Vectors]) -> Vectors:
