@@ -4,32 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, select
 
 from crosslens.catalog import outbox, rows
 from crosslens.catalog.changes import Backlog, Change, Parked
 from crosslens.catalog.clock import Clock, utc_now
 from crosslens.catalog.connection import WRITING, open_engine, translated
-from crosslens.catalog.product import Picture, Product, ProductFields
-from crosslens.catalog.rows import PRODUCT_COLUMNS, Row, as_micros
+from crosslens.catalog.product import Product
+from crosslens.catalog.rows import PRODUCT_COLUMNS, as_micros
 from crosslens.catalog.schema import counters, pictures, products
 from crosslens.catalog.store import Summary
-from crosslens.errors import Conflict, NotFound
+from crosslens.catalog.writing import SqlTransaction
 
 _BATCH = 5_000
 
 _LIVE = products.c.retired.is_(False)
-_COUNTER = select(counters.c.value).where(counters.c.name == bindparam("counter")).with_for_update()
-_SET_COUNTER = (
-    update(counters).where(counters.c.name == bindparam("counter")).values(value=bindparam("last"))
-)
-_KEY_OWNER = select(products.c.id).where(products.c.source_key == bindparam("key"))
-_UPDATE = update(products).where(products.c.id == bindparam("product"))
-_FORGET_PICTURES = delete(pictures).where(pictures.c.product_id == bindparam("product"))
+_POSITION = select(counters.c.value).where(counters.c.name == "change")
 _STREAM = (
     PRODUCT_COLUMNS.where(_LIVE, products.c.id > bindparam("after"))
     .order_by(products.c.id)
@@ -165,7 +157,7 @@ class SqlCatalog:
     def position(self) -> int:
         """Return the id of the newest change ever announced."""
         with self._reading() as connection:
-            return connection.scalar(_COUNTER, {"counter": "change"}) or 0
+            return connection.scalar(_POSITION) or 0
 
     def changed_since(self, position: int) -> Iterator[list[int]]:
         """Yield ids of products announced after a position, in batches."""
@@ -205,132 +197,6 @@ class SqlCatalog:
     def _writing(self) -> Iterator[Connection]:
         with translated(), self._writer.begin() as connection:
             yield connection
-
-
-class SqlTransaction:
-    """Buffers inserts and announcements, so that a batch costs a few statements."""
-
-    def __init__(self, connection: Connection, clock: Clock) -> None:
-        self._connection = connection
-        self._clock = clock
-        self._last: dict[str, int] = {}  # counters read in this transaction
-        self._products: list[Row] = []
-        self._pictures: list[Row] = []
-        self._keys: set[str] = set()
-        self._announced: dict[int, int] = {}
-
-    def insert(self, fields: ProductFields, pictures: Sequence[Picture]) -> Product:
-        """Store a new product at revision 1."""
-        self._check_key_is_free(fields.source_key)
-        now = self._now()
-        product = Product(
-            self._next_id(), fields, tuple(pictures), now, now, revision=1, retired=False
-        )
-        self._products.append(rows.product_row(product))
-        self._pictures.extend(rows.picture_rows(product))
-        if fields.source_key is not None:
-            self._keys.add(fields.source_key)
-        self._announced[product.id] = product.revision
-        return product
-
-    def update(
-        self,
-        product_id: int,
-        fields: ProductFields,
-        pictures: Sequence[Picture],
-        *,
-        revision: int | None = None,
-    ) -> Product:
-        """Replace what is known of a product; revision + 1."""
-        current = self._current(product_id, revision)
-        if fields.source_key != current.fields.source_key:
-            self._check_key_is_free(fields.source_key)
-        product = replace(current, fields=fields, pictures=tuple(pictures), retired=False)
-        return self._replace(current, product)
-
-    def retire(self, product_id: int, *, revision: int | None = None) -> Product:
-        """Take a product out of every search; revision + 1."""
-        current = self._current(product_id, revision)
-        if current.retired:
-            raise NotFound(f"product {product_id} is retired already")
-        return self._replace(current, replace(current, retired=True))
-
-    def by_source_keys(self, keys: Sequence[str]) -> dict[str, Product]:
-        """Read products by source key."""
-        self._flush_products()
-        return rows.by_keys(self._connection, keys)
-
-    def read(self, product_ids: Sequence[int]) -> dict[int, Product]:
-        """Read products by id."""
-        self._flush_products()
-        return rows.by_ids(self._connection, product_ids)
-
-    def announce(self, product_ids: Sequence[int]) -> None:
-        """Announce products at the revision they have now."""
-        self._flush_products()
-        self._announced.update(outbox.revisions_of(self._connection, product_ids))
-
-    def flush(self) -> None:
-        """Write what is buffered; the caller commits."""
-        self._flush_products()
-        if self._announced:
-            last = outbox.announce(
-                self._connection,
-                self._announced,
-                last_id=self._counter("change"),
-                now=as_micros(self._now()),
-            )
-            self._last["change"] = last
-            self._announced = {}
-        for counter, last in self._last.items():
-            self._connection.execute(_SET_COUNTER, {"counter": counter, "last": last})
-
-    def _flush_products(self) -> None:
-        if self._products:
-            self._connection.execute(insert(products), self._products)
-        if self._pictures:
-            self._connection.execute(insert(pictures), self._pictures)
-        self._products, self._pictures, self._keys = [], [], set()
-
-    def _current(self, product_id: int, revision: int | None) -> Product:
-        current = self.read([product_id]).get(product_id)
-        if current is None:
-            raise NotFound(f"there is no product {product_id}")
-        if revision is not None and revision != current.revision:
-            raise Conflict(
-                f"product {product_id} is at revision {current.revision}, not {revision}",
-                hint="read it again and repeat the edit",
-            )
-        return current
-
-    def _replace(self, current: Product, product: Product) -> Product:
-        product = replace(product, revision=current.revision + 1, updated=self._now())
-        row = rows.product_row(product)
-        del row["id"]
-        self._connection.execute(_UPDATE, {"product": product.id, **row})
-        if product.pictures != current.pictures:
-            self._connection.execute(_FORGET_PICTURES, {"product": product.id})
-            self._pictures.extend(rows.picture_rows(product))
-        self._announced[product.id] = product.revision
-        return product
-
-    def _check_key_is_free(self, key: str | None) -> None:
-        if key is None:
-            return
-        if key in self._keys or self._connection.scalar(_KEY_OWNER, {"key": key}) is not None:
-            raise Conflict(f"another product has the source key {key!r}")
-
-    def _next_id(self) -> int:
-        self._last["product"] = self._counter("product") + 1
-        return self._last["product"]
-
-    def _counter(self, name: str) -> int:
-        if name not in self._last:
-            self._last[name] = self._connection.scalar(_COUNTER, {"counter": name}) or 0
-        return self._last[name]
-
-    def _now(self) -> datetime:
-        return self._clock()
 
 
 def _micros(seconds: float) -> int:

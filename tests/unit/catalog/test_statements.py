@@ -5,7 +5,7 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.sql.expression import ClauseElement
 
-from crosslens.catalog import outbox, rows, sql
+from crosslens.catalog import outbox, rows, sql, writing
 from crosslens.catalog.schema import metadata
 
 DIALECTS = {
@@ -15,7 +15,7 @@ DIALECTS = {
 }
 STATEMENTS = {
     f"{module.__name__}.{name}": value
-    for module in (outbox, rows, sql)
+    for module in (outbox, rows, sql, writing)
     for name, value in vars(module).items()
     if isinstance(value, ClauseElement) and name.isupper()
 }
