@@ -1,112 +1,164 @@
 """
-Keyword search of crosslens beside bm25s: same tokens, same data, one run.
+How well keyword tokens find: BM25 over variants of the cut, on real English and Chinese sets.
 
-    python benchmarks/keywords.py ../shared/data/cmrc2018_zh_dev ../shared/data/cranfield_en …
-
-Each folder holds corpus.jsonl, queries.jsonl and qrels.tsv. crosslens is asked through its search
-engine (`hybrid`, alpha 0); bm25s gets the tokens of the same texts by the same tokenizer, at its
-own default settings (Lucene's BM25, k1 1.5, b 0.75) and at those of our engine.
+    python benchmarks/keywords.py ../shared/data
 """
 
 from __future__ import annotations
 
-import argparse
-import tempfile
-import threading
+import json
+import math
+import re
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-import bm25s
-import numpy as np
+from crosslens.encode import keywords
+from crosslens.values import fold
 
-from crosslens import settings, wiring
-from crosslens.catalog.product import Product
-from crosslens.corpora.judged import JudgedSet, open_judged
-from crosslens.encode.keywords import item_tokens, query_tokens
-from crosslens.evaluate.asking import Asker
-from crosslens.evaluate.judge import ask, report
-from crosslens.evaluate.report import Report
-from crosslens.evaluate.runs import Run
-from crosslens.search.request import SearchRequest
-from crosslens.values import Kind
-from crosslens.vectors.bm25 import B, K1
-
-MEASURES = ("ndcg@10", "recall@10", "map", "mrr")
-DEPTH = 100
+K1, B = 1.2, 0.75
+ENGLISH, CHINESE = ("cranfield_en", "dbpedia50_en"), ("cmrc2018_zh_dev",)
+Cut = Callable[[str], list[str]]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folders", nargs="+", type=Path)
-    print("| set | queries | system | " + " | ".join(MEASURES) + " |")
-    print("|---|---|---|" + "---|" * len(MEASURES))
-    for folder in parser.parse_args().folders:
-        compare(open_judged(folder, Kind.HYBRID))
+class Index:
+    """BM25 as Robertson and Zaragoza (2009) write it, with Lucene's idf."""
+
+    def __init__(self, texts: Iterable[list[str]]) -> None:
+        cut = [Counter(tokens) for tokens in texts]
+        lengths = [sum(counts.values()) for counts in cut]
+        mean = sum(lengths) / len(lengths)
+        self.postings: dict[str, list[tuple[int, float]]] = defaultdict(list)
+        for n, counts in enumerate(cut):
+            norm = K1 * (1 - B + B * lengths[n] / mean)
+            for token, count in counts.items():
+                self.postings[token].append((n, count * (K1 + 1) / (count + norm)))
+        self.size = len(cut)
+
+    def best(self, tokens: list[str], limit: int = 100) -> list[int]:
+        scores: dict[int, float] = defaultdict(float)
+        for token in dict.fromkeys(tokens):
+            postings = self.postings.get(token, [])
+            idf = math.log(1 + (self.size - len(postings) + 0.5) / (len(postings) + 0.5))
+            for n, weight in postings:
+                scores[n] += weight * idf
+        return sorted(scores, key=lambda n: (-scores[n], n))[:limit]
 
 
-def compare(judged: JudgedSet) -> None:
-    with tempfile.TemporaryDirectory() as home:
-        with wiring.build(settings.load(Path(home))) as app:
-            app.import_all(judged.products, threading.Event())
-            asker = Asker(
-                app.engine,
-                app.catalog,
-                app.media,
-                SearchRequest("any", kind=Kind.HYBRID, alpha=0.0, limit=DEPTH),
-            )
-            ours = ask(judged.queries, asker, judged.qrels, threads=app.threads)
-            products = [product for batch in app.catalog.stream() for product in batch]
-    keys = [product.fields.source_key or "" for product in products]
-    tokens = [list(item_tokens(text(product))) for product in products]
-    rows = {
-        "crosslens": ours,
-        "bm25s, its defaults": peer(judged, keys, tokens, k1=1.5, b=0.75),
-        f"bm25s, k1 {K1} b {B}": peer(judged, keys, tokens, k1=K1, b=B),
-    }
-    reports = {name: report(judged.queries, run, judged.qrels) for name, run in rows.items()}
-    for name, found in reports.items():
-        show(judged.name, name, found)
-    print(f"| | | difference to its defaults | {difference(*list(reports.values())[:2])} |")
+def read(folder: Path) -> tuple[dict[str, str], dict[str, str], dict[str, dict[str, int]]]:
+    def lines(name: str) -> Iterator[dict[str, str]]:
+        with (folder / name).open(encoding="utf-8") as file:
+            yield from map(json.loads, file)
+
+    texts = {e["id"]: f"{e.get('title') or ''}\n{e['text']}" for e in lines("corpus.jsonl")}
+    queries = {e["id"]: e["text"] for e in lines("queries.jsonl")}
+    grades: dict[str, dict[str, int]] = defaultdict(dict)
+    for line in (folder / "qrels.tsv").read_text("utf-8").splitlines()[1:]:
+        query, text, grade = line.split("\t")
+        grades[query][text] = int(grade)
+    return texts, queries, grades
 
 
-def text(product: Product) -> str:
-    return f"{product.fields.title}\n{product.fields.description}"
+def measure(folder: Path, items: Cut, queries: Cut) -> tuple[float, float, float]:
+    """nDCG@10, MRR@10, R@1."""
+    texts, asked, grades = read(folder)
+    ids, index = list(texts), Index(map(items, texts.values()))
+    rows = []
+    for query, text in asked.items():
+        wanted = sorted((g for g in grades[query].values() if g > 0), reverse=True)[:10]
+        if wanted:
+            found = [grades[query].get(ids[n], 0) for n in index.best(queries(text))[:10]]
+            first = next((n for n, grade in enumerate(found) if grade > 0), None)
+            rr = 0.0 if first is None else 1 / (first + 1)
+            rows.append((gain(found) / gain(wanted), rr, float(first == 0)))
+    means = [sum(column) / len(rows) for column in zip(*rows, strict=True)]
+    return means[0], means[1], means[2]
 
 
-def peer(judged: JudgedSet, keys: list[str], tokens: list[list[str]], **options: float) -> Run:
-    retriever = bm25s.BM25(method="lucene", **options)
-    retriever.index(tokens, show_progress=False)
-    results = {}
-    for query in judged.queries:
-        asked = list(query_tokens(query.words or ""))
-        known = [token for token in asked if token in retriever.vocab_dict]
-        if not known:
-            results[query.id] = []
-            continue
-        found, scores = retriever.retrieve([known], k=min(DEPTH, len(keys)), show_progress=False)
-        pairs = zip(found[0].tolist(), scores[0].tolist(), strict=True)
-        results[query.id] = [(keys[n], score) for n, score in pairs if score > 0]
-    return Run(results)
+def gain(grades: list[int]) -> float:
+    return sum(grade / math.log2(n + 2) for n, grade in enumerate(grades))
 
 
-def show(set_name: str, name: str, found: Report) -> None:
-    cells = (
-        "{:.4f} ({:.3f} – {:.3f})".format(found.metrics[m], *found.all.intervals[m])
-        for m in MEASURES
-    )
-    print(f"| {set_name} | {found.all.queries} | {name} | " + " | ".join(cells) + " |", flush=True)
+@contextmanager
+def patched(**changes: object) -> Iterator[None]:
+    before = {name: getattr(keywords, name) for name in changes}
+    for name, value in changes.items():
+        setattr(keywords, name, value)
+    yield
+    for name, value in before.items():
+        setattr(keywords, name, value)
 
 
-def difference(ours: Report, theirs: Report) -> str:
-    """Mean paired difference with its 95 % bootstrap interval, per measure."""
-    random = np.random.default_rng(0)
-    cells = []
-    for measure in MEASURES:
-        gaps = np.asarray(ours.per_query[measure]) - np.asarray(theirs.per_query[measure])
-        means = gaps[random.integers(0, len(gaps), (2_000, len(gaps)))].mean(axis=1)
-        low, high = np.percentile(means, [2.5, 97.5])
-        cells.append(f"{gaps.mean():+.4f} ({low:+.4f} – {high:+.4f})")
-    return " | ".join(cells)
+def plain(text: str) -> list[str]:
+    return re.findall(r"\w+", fold(text))
+
+
+def plural(word: str) -> str:
+    """The S stemmer of Harman (1991)."""
+    if word.endswith("ies") and not word.endswith(("eies", "aies")):
+        return word[:-3] + "y"
+    if word.endswith("es") and not word.endswith(("aes", "ees", "oes")):
+        return word[:-1]
+    return word[:-1] if word.endswith("s") and not word.endswith(("us", "ss")) else word
+
+
+def pairs(han: str) -> list[str]:
+    return [han[n : n + 2] for n in range(len(han) - 1)] or [han]
+
+
+def guessing(han: str) -> list[str]:
+    return list(keywords._jieba.cut(han))
+
+
+def guessing_parts(han: str) -> list[str]:
+    return list(keywords._jieba.cut_for_search(han))
+
+
+VARIANTS: list[tuple[str, dict[str, object]]] = [
+    ("ours", {}),
+    ("without stems", {"stem": lambda word: word}),
+    ("plural only (S stemmer)", {"stem": plural}),
+    ("function words kept", {"_FUNCTION_WORDS": frozenset()}),
+    ("Chinese: unknown words guessed", {"_item_words": guessing_parts, "_query_words": guessing}),
+    ("Chinese: words only", {"_item_words": keywords._query_words}),
+    ("Chinese: search mode for queries", {"_query_words": keywords._item_words}),
+    ("Chinese: pairs of characters", {"_item_words": pairs, "_query_words": pairs}),
+    (
+        "Chinese: words and characters",
+        {"_item_words": lambda h: [*KEPT(h), *h], "_query_words": lambda h: [*ASKED(h), *h]},
+    ),
+]
+KEPT, ASKED = keywords._item_words, keywords._query_words
+
+
+def main(data: Path) -> None:
+    report("\\w+ of folded text", data, ENGLISH, plain, plain)
+    for label, changes in VARIANTS:
+        with patched(**changes):
+            sets = CHINESE if label.startswith("Chinese") else ENGLISH + CHINESE
+            report(label, data, sets, keywords.item_tokens, keywords.query_tokens)
+    speed(data)
+
+
+def report(label: str, data: Path, sets: tuple[str, ...], items: Cut, queries: Cut) -> None:
+    for name in sets:
+        ndcg, mrr, first = measure(data / name, items, queries)
+        print(f"{label:34} {name:16} nDCG@10 {ndcg:.4f}  MRR@10 {mrr:.4f}  R@1 {first:.4f}")
+
+
+def speed(data: Path) -> None:
+    for name in ("fashion9k", "mistore35_zh"):
+        with (data / name / "items.jsonl").open(encoding="utf-8") as file:
+            entries = [json.loads(line) for line in file] * 3
+        titles = [entry.get("title") or entry["title_zh"] for entry in entries]
+        began = time.process_time()
+        for title in titles:
+            keywords.item_tokens(title)
+        print(f"{name}: {len(titles) / (time.process_time() - began):,.0f} titles/s on one core")
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]))

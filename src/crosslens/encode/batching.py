@@ -188,11 +188,10 @@ class Batcher:
                 self._free += 1
                 self._idle.notify_all()
                 return
-            batch = self._next_batch()
-        batch[0].batch = batch
-        batch[0].ready.set()
+            leader = self._next_leader()
+        leader.ready.set()
 
-    def _next_batch(self) -> list[_Ticket]:
+    def _next_leader(self) -> _Ticket:
         batch: list[_Ticket] = []
         rows = 0
         while self._waiting and rows + len(self._waiting[0].rows) <= self._max_batch:
@@ -200,7 +199,8 @@ class Batcher:
             ticket.taken = True
             rows += len(ticket.rows)
             batch.append(ticket)
-        return batch
+        batch[0].batch = batch
+        return batch[0]
 
 
 def _fail(batch: list[_Ticket], error: Exception) -> None:
@@ -235,6 +235,8 @@ class BatchedText:
         return self._encode(self._tower.prepare_items(texts))
 
     def _encode(self, rows: list[Row]) -> Vectors:
+        if len(rows) == 1:
+            return Vectors.normalized(self.space, self._batcher(rows)[0])
         order = np.argsort([len(row) for row in rows], kind="stable")
         parts = self._batcher([rows[n] for n in order])
         out = np.empty((len(rows), self.space.dim), np.float32)
