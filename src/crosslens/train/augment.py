@@ -26,23 +26,24 @@ def normalise(pictures: Pixels) -> Tensor:
     return _planes(pictures).float().div_(255.0).sub_(MEAN[0]).div_(STD[0])
 
 
-def augment(pictures: Pixels, rng: np.random.Generator) -> Tensor:
+def augment(pictures: Pixels, rng: np.random.Generator, *, px: int) -> Tensor:
     """
     Disturb uint8 [N, S, S, 3] as cameras, lights and crops do, and normalise it.
 
     Colours stay what a title calls them: light is dimmed, warmed or greyed only a little.
 
     Returns:
-        float32 [N, 3, S, S].
+        float32 [N, 3, px, px], laid out by channels last.
     """
     pictures = pictures.copy()
     _compress(pictures, rng)
-    values = _move(_planes(pictures).float(), rng)
+    values = _move(_planes(pictures).float(), rng, px)
     values = _relight(values, rng).sub_(MEAN[0]).div_(STD[0])
     _cover(values, rng)
     _blur(values, rng)
     _add_noise(values, rng)
-    return values.clamp_((0 - MEAN[0]) / STD[0], (1 - MEAN[0]) / STD[0])
+    values.clamp_((0 - MEAN[0]) / STD[0], (1 - MEAN[0]) / STD[0])
+    return values.contiguous(memory_format=torch.channels_last)
 
 
 def _planes(pictures: Pixels) -> Tensor:
@@ -65,8 +66,8 @@ def _compress(pictures: Pixels, rng: np.random.Generator) -> None:
         pictures[place] = np.asarray(Image.open(out))
 
 
-def _move(values: Tensor, rng: np.random.Generator) -> Tensor:
-    """Zoom, stretch, turn, shift and mirror; what comes into view repeats the edge."""
+def _move(values: Tensor, rng: np.random.Generator, px: int) -> Tensor:
+    """Zoom, stretch, turn, shift, mirror and scale; what comes into view repeats the edge."""
     count = len(values)
     zoom = torch.exp(_uniform(rng, -0.4, 0.18, count))  # below 1 crops, above 1 shows more
     stretch = torch.exp(_uniform(rng, -0.14, 0.14, count))
@@ -78,7 +79,7 @@ def _move(values: Tensor, rng: np.random.Generator) -> Tensor:
     matrix[:, 1, 0], matrix[:, 1, 1] = mirror * across * turn.sin(), down * turn.cos()
     slack = (1 - zoom).abs() * 0.8 + 0.04
     matrix[:, :, 2] = _uniform(rng, -1, 1, count, 2) * slack[:, None]
-    grid = functional.affine_grid(matrix, list(values.shape), align_corners=False)
+    grid = functional.affine_grid(matrix, [count, 3, px, px], align_corners=False)
     return functional.grid_sample(values, grid, padding_mode="border", align_corners=False)
 
 

@@ -62,8 +62,9 @@ class BatchMaker:
         rows = self._draw(rng)
         asked = ask(self.source, rows, rng)
         ids, mask = encode(self.tokenizer, [_with_a_name(text, rng) for text in asked.texts])
+        px = self.config.px_at(step)
         views = self.source.pictures(rows, rng)  # [P, 2, S, S, 3]
-        pictures = augment(np.concatenate([views[:, 0], views[:, 1]]), rng)
+        pictures = augment(np.concatenate([views[:, 0], views[:, 1]]), rng, px=px)
         return Batch(
             pictures=pictures,
             ids=torch.from_numpy(ids),

@@ -28,7 +28,8 @@ class ModelConfig:
 
     Attributes:
         picture_px: side of the square picture, a multiple of 32.
-        picture_widths: channels of the five stages; each halves the side.
+        picture_widths: channels of the four stages; the first quarters the side, each other
+            halves it.
         spatial_width: channels of the part that keeps where things are, in a 2 × 2 grid.
         vocabulary: most token ids; the tokenizer may need fewer.
         token_width: width of the token table, widened to `text_width` by a matrix.
@@ -37,7 +38,7 @@ class ModelConfig:
 
     dim: int = 192
     picture_px: int = 128
-    picture_widths: tuple[int, ...] = (32, 64, 128, 192, 256)
+    picture_widths: tuple[int, ...] = (64, 128, 192, 256)
     spatial_width: int = 64
     vocabulary: int = 8000
     token_width: int = 96
@@ -51,7 +52,7 @@ class ModelConfig:
         _whole("dim", self.dim, 8, 4096)
         _whole("picture_px", self.picture_px, 2 * STRIDE, 1024)
         _require(self.picture_px % STRIDE == 0, "picture_px", self.picture_px, "a multiple of 32")
-        _require(len(self.picture_widths) == 5, "picture_widths", self.picture_widths, "5 numbers")
+        _require(len(self.picture_widths) == 4, "picture_widths", self.picture_widths, "4 numbers")
         for width in self.picture_widths:
             _whole("picture_widths", width, 4, 4096)
         _whole("text_layers", self.text_layers, 1, 48)
@@ -73,6 +74,8 @@ class TrainConfig:
         steps: length of the schedule; the learning rate has fallen to zero by then.
         max_minutes: stop and save after this long, resumable; 0 means no limit.
         products: products per step; each brings two pictures and up to two texts.
+        small_px, small_share: side of the pictures in the first part of the run, and how large a
+            part that is; most of what there is to learn can be learned small, at half the cost.
         focus: share of the steps whose products come from a few kinds only, so that
             the wrong answers are near ones.
         instance_weight: how much two pictures of one product attract each other.
@@ -92,9 +95,11 @@ class TrainConfig:
     warm_up: int = 200
     clip_norm: float = 1.0
     ema_decay: float = 0.998
+    small_px: int = 96
+    small_share: float = 0.6
     focus: float = 0.5
     instance_weight: float = 0.3
-    attribute_weight: float = 0.3
+    attribute_weight: float = 1.0
     validate_every: int = 500
     gallery: int = 1000
     log_every: int = 20
@@ -115,9 +120,15 @@ class TrainConfig:
         object.__setattr__(self, "precision", Precision(self.precision))
         for name, low, high in _WHOLE:
             _whole(name, getattr(self, name), low, high)
+        _require(self.small_px % STRIDE == 0, "small_px", self.small_px, "a multiple of 32")
         for name, least, most in _RANGES:
             value = getattr(self, name)
             _require(least <= value <= most, name, value, f"{least:g} to {most:g}")
+
+    def px_at(self, step: int) -> int:
+        """Say how large the pictures of a step are."""
+        small = step < self.small_share * self.steps
+        return min(self.small_px, self.model.picture_px) if small else self.model.picture_px
 
     def to_json(self) -> dict[str, Any]:
         """Give the values that `from_json` reads back to an equal config."""
@@ -161,6 +172,7 @@ _WHOLE = (
     ("log_every", 1, 10**8),
     ("seed", 0, 2**62),
     ("threads", 0, 1024),
+    ("small_px", 2 * STRIDE, 1024),
     ("warm_up", 0, 10**8),
 )
 _RANGES = (
@@ -169,6 +181,7 @@ _RANGES = (
     ("clip_norm", 1e-3, 1e6),
     ("ema_decay", 0.0, 0.999999),
     ("focus", 0.0, 1.0),
+    ("small_share", 0.0, 1.0),
     ("instance_weight", 0.0, 100.0),
     ("attribute_weight", 0.0, 100.0),
     ("max_minutes", 0.0, 1e6),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from crosslens.corpora.records import BadRecord, Record
 from crosslens.errors import InvalidRequest, UnreadablePicture
 from crosslens.pictures import decode
 from crosslens.train.source import Phrase, Pixels, Rows, Shelf, Style
@@ -56,6 +57,36 @@ class Skipped:
         """Keep a reason, if it is among the first ten."""
         if len(self.reasons) < 10:
             self.reasons.append(reason)
+
+
+def listings(
+    records: Iterable[Record | BadRecord], *, group: str = "", kind: str = ""
+) -> Iterator[Listing]:
+    """
+    Turn the records of a data set into products to learn from; bad ones are left out.
+
+    Pictures that must be fetched are left out too; one that cannot be read comes as no bytes,
+    so that the source counts it.
+
+    Args:
+        group, kind: names of the attributes that say a product's group and kind; "" for none.
+    """
+    for record in records:
+        if isinstance(record, Record):
+            yield Listing(
+                key=record.key,
+                titles=(record.title,),
+                pictures=(*record.contents, *map(_bytes, record.pictures)),
+                group=str(record.attributes.get(group, "")),
+                kind=str(record.attributes.get(kind, "")),
+            )
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
 
 
 class ListedSource:

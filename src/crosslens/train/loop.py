@@ -112,7 +112,7 @@ class Learner:
 
 def measure(model: DualEncoder, batch: Batch, config: TrainConfig) -> dict[str, Tensor]:
     """Compute the losses of a batch; `loss` is their weighted sum."""
-    features = model.picture.describe(batch.pictures.contiguous(memory_format=torch.channels_last))
+    features = model.picture.describe(batch.pictures)
     pictures = model.picture.to_unit(features)
     words = model.text(batch.ids, batch.mask)
     first, second = pictures.chunk(2)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -11,7 +12,7 @@ from crosslens.sample import words
 from crosslens.sample.combos import held_out
 from crosslens.sample.design import Design, random_design
 from crosslens.sample.render import VIEWS, render
-from crosslens.train.rendered import Spoken
+from crosslens.train.rendered import RenderConfig, RenderedSource, Spoken, draw
 from crosslens.train.source import Pixels, Style
 
 QUERIES, TITLES = 0.5, 0.25
@@ -19,11 +20,32 @@ QUERIES, TITLES = 0.5, 0.25
 TOLD = frozenset({"category", "colour", "pattern"})
 
 
+def sample_source(
+    config: RenderConfig,
+    *,
+    folder: Path,
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> RenderedSource:
+    """
+    Draw what is not drawn yet, and open it for training.
+
+    Args:
+        folder: the cache of pictures; kept between runs.
+        progress: called with the products drawn and to draw.
+
+    Raises:
+        MissingExtra: the renderer is not installed.
+        Conflict: the folder holds pictures of other settings or of another renderer.
+    """
+    shop = SampleShop()
+    return RenderedSource(shop, config, folder=draw(shop, config, folder=folder, progress=progress))
+
+
 class SampleShop:
     """Products that crosslens invents, draws and words itself; a `Shop`."""
 
     views = VIEWS
-    languages = ("zh", "en")
+    languages: tuple[str, ...] = ("zh", "en")
 
     def design(self, rng: np.random.Generator) -> Design:
         """Invent a product."""

@@ -64,7 +64,7 @@ class ToyShop:
 
 
 TINY = ModelConfig(
-    dim=16, picture_px=64, picture_widths=(4, 8, 8, 16, 16), spatial_width=4,
+    dim=16, picture_px=64, picture_widths=(8, 8, 16, 16), spatial_width=4,
     token_width=8, text_width=16, text_layers=1, text_heads=2, max_tokens=12,
 )  # fmt: skip
 

@@ -17,7 +17,7 @@ def test_a_config_survives_json():
 @pytest.mark.parametrize(
     ("name", "value"),
     [("steps", 0), ("products", 1), ("learning_rate", 0.0), ("precision", "int3"),
-     ("ema_decay", 1.0), ("seed", -1), ("focus", 2.0), ("steps", 1.5)],
+     ("ema_decay", 1.0), ("seed", -1), ("small_px", 100), ("focus", 2.0), ("steps", 1.5)],
 )  # fmt: skip
 def test_a_setting_that_is_not_allowed_is_named(name: str, value: object):
     with pytest.raises(InvalidRequest, match=f"{name} is .*allowed"):
@@ -37,3 +37,10 @@ def test_a_shape_that_cannot_be_built_is_named(name: str, value: object):
 def test_an_unknown_setting_is_refused():
     with pytest.raises(InvalidRequest, match="setting is 'stepps'"):
         TrainConfig.from_json({"folder": "run", "stepps": 3})
+
+
+def test_pictures_are_small_in_the_first_part_of_a_run():
+    config = TrainConfig(folder=Path("run"), steps=10, small_share=0.6)
+    assert [config.px_at(step) for step in (0, 5, 6, 9)] == [96, 96, 128, 128]
+    tiny = TrainConfig(folder=Path("run"), model=ModelConfig(picture_px=64))
+    assert tiny.px_at(0) == 64

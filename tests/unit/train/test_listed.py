@@ -4,8 +4,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from crosslens.corpora.records import BadRecord, Record, Where
 from crosslens.errors import InvalidRequest
-from crosslens.train.listed import ListedSource, Listing
+from crosslens.train.listed import ListedSource, Listing, listings
 from crosslens.train.source import Style, ask, relate
 from fakes import jpeg
 
@@ -21,8 +22,8 @@ def listing(place: int, **changes: object) -> Listing:
     return Listing(**{**plain, **changes})
 
 
-def source(folder: Path, listings: list[Listing]) -> ListedSource:
-    return ListedSource(listings, cache=folder / "pictures.u8", px=64)
+def source(folder: Path, products: list[Listing]) -> ListedSource:
+    return ListedSource(products, cache=folder / "pictures.u8", px=64)
 
 
 def test_a_catalogue_becomes_pictures_and_phrases(tmp_path: Path):
@@ -55,10 +56,10 @@ def test_a_single_picture_is_shown_twice(tmp_path: Path):
 
 
 def test_corrupt_pictures_are_skipped_and_counted(tmp_path: Path):
-    listings = [listing(n) for n in range(30)]
-    listings.append(listing(30, pictures=[b"not a picture", jpeg()]))
-    listings.append(listing(31, pictures=[jpeg()[:40]]))
-    found = source(tmp_path, listings)
+    products = [listing(n) for n in range(30)]
+    products.append(listing(30, pictures=[b"not a picture", jpeg()]))
+    products.append(listing(31, pictures=[jpeg()[:40]]))
+    found = source(tmp_path, products)
     assert (found.skipped.pictures, found.skipped.products) == (2, 1)
     assert len(found.shelf.codes) == 31
     assert "p30" in found.skipped.reasons[0]
@@ -73,7 +74,7 @@ def test_products_of_equal_titles_fit_each_others_words(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("listings", "reason"),
+    ("products", "reason"),
     [
         ([listing(n) for n in range(3)], "3 products with a title and a picture.*16 or more"),
         ([listing(n, titles=[" "]) for n in range(40)], "0 products.*40 products.*p0: no title"),
@@ -84,10 +85,24 @@ def test_products_of_equal_titles_fit_each_others_words(tmp_path: Path):
     ids=["three products", "no titles", "no pictures", "one group", "one title"],
 )
 def test_a_catalogue_that_teaches_nothing_is_refused(
-    tmp_path: Path, listings: list[Listing], reason: str
+    tmp_path: Path, products: list[Listing], reason: str
 ):
     with pytest.raises(InvalidRequest, match=reason):
-        source(tmp_path, listings)
+        source(tmp_path, products)
+
+
+def test_records_become_listings_and_unreadable_files_are_counted(tmp_path: Path):
+    where = Where(tmp_path / "products.csv", 2)
+    picture = tmp_path / "a.jpg"
+    picture.write_bytes(jpeg())
+    records = [
+        Record(where, "a", "Red mug", attributes={"style": 7}, pictures=(picture,)),
+        BadRecord(where, "no title"),
+        Record(where, "b", "Blue mug", pictures=(tmp_path / "missing.jpg",), contents=(jpeg(),)),
+    ]
+    first, second = listings(records, group="style", kind="category")
+    assert (first.group, first.kind, first.pictures) == ("7", "", (jpeg(),))
+    assert second.pictures == (jpeg(), b"")
 
 
 def test_grey_and_transparent_pictures_are_understood(tmp_path: Path):
