@@ -14,7 +14,6 @@ from crosslens.errors import UnreadablePicture
 from crosslens.pictures import decode
 from crosslens.values import Floats
 
-_LONGEST = 64  # a side, in shorter sides; beyond, a scaled copy could need gigabytes
 _FILTERS = {
     Resample.BICUBIC: Image.Resampling.BICUBIC,
     Resample.BILINEAR: Image.Resampling.BILINEAR,
@@ -65,17 +64,9 @@ def resized(image: Image.Image, card: PictureCard) -> Image.Image:
 
 def _shortest(image: Image.Image, card: PictureCard) -> Image.Image:
     """Scale so that the shorter side is the card's edge; the longer is rounded down, as in CLIP."""
-    image = _without_far_ends(image)
     edge, short = card.shortest_edge, min(image.size)
     width, height = (edge if side == short else edge * side // short for side in image.size)
     return image.resize((width, height), _FILTERS[card.resample])
-
-
-def _without_far_ends(image: Image.Image) -> Image.Image:
-    """Cut what is so far out that the crop cannot see it, before it is blown up."""
-    most = _LONGEST * min(image.size)
-    width, height = (min(side, most) for side in image.size)
-    return _centre(image, (width, height)) if max(image.size) > most else image
 
 
 def _centre(image: Image.Image, size: tuple[int, int]) -> Image.Image:

@@ -14,7 +14,7 @@ from fakes import jpeg
 from tiny_bundle import png
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
-SIZES = [(20, 14), (14, 20), (8, 8), (9, 31), (300, 200), (1, 1), (3, 200)]
+SIZES = [(20, 14), (14, 20), (8, 8), (9, 31), (300, 200), (1, 1), (3, 500)]
 
 
 def card(**changes: Any) -> PictureCard:
@@ -50,15 +50,8 @@ def test_shortest_is_the_resize_and_centre_crop_of_clip(size: tuple[int, int], e
     )  # fmt: skip
     left, top = (scaled[0] - 8) // 2, (scaled[1] - 8) // 2
     expected = image.resize(scaled, Image.Resampling.BICUBIC).crop((left, top, left + 8, top + 8))
-    if max(size) <= 64 * min(size):
-        (found,) = Pixels(card(resize="shortest", crop=True, edge=edge)).rows([content])
-        np.testing.assert_array_equal(found, normalised(expected))
-
-
-def test_shortest_of_a_thread_is_bounded() -> None:
-    content = png(3, (2, 20_000))
-    (found,) = Pixels(card(width=224, height=224, resize="shortest", crop=True)).rows([content])
-    assert found.shape == (3, 224, 224)
+    (found,) = Pixels(card(resize="shortest", crop=True, edge=edge)).rows([content])
+    np.testing.assert_array_equal(found, normalised(expected))
 
 
 def test_pad_fits_the_whole_picture_in_and_fills_the_rest() -> None:
@@ -71,7 +64,7 @@ def test_pad_fits_the_whole_picture_in_and_fills_the_rest() -> None:
     np.testing.assert_array_equal(found[1, [0, 1, 6, 7]], np.full((4, 8), green))
 
 
-@pytest.mark.parametrize("size", [(1, 500), (500, 1), (8, 8), (3, 5)])
+@pytest.mark.parametrize("size", [(1, 200), (200, 1), (8, 8), (3, 5)])
 def test_pad_takes_any_shape(size: tuple[int, int]) -> None:
     assert Pixels(card(resize="pad")).rows([png(4, size)])[0].shape == (3, 8, 8)
 
