@@ -543,3 +543,29 @@ class TestChanges:
         for thread in threads:
             thread.join()
         assert sorted(taken[0] + taken[1] + taken[2]) == list(range(1, 201))
+
+
+def test_a_dead_owner_is_released_and_the_living_keep_their_leases(catalog: CatalogStore) -> None:
+    with catalog.transaction() as writes:
+        products = [writes.insert(ProductFields(f"shirt {n}"), []) for n in range(4)]
+    dead = catalog.lease(limit=2, lease_s=LEASE_S, owner="dead")
+    alive = catalog.lease(limit=2, lease_s=LEASE_S, owner="alive")
+    assert (len(dead), len(alive)) == (2, 2)
+    assert catalog.owners() == ["alive", "dead"]
+    assert catalog.release("dead") == 2
+    assert catalog.owners() == ["alive"]
+    again = catalog.lease(limit=9, lease_s=LEASE_S, owner="heir")
+    assert {c.product_id for c in again} == {c.product_id for c in dead}
+    catalog.settle(dead, owner="dead")  # too late: the lease is the heir's
+    assert catalog.backlog().leased == len(products)
+
+
+def test_owners_whose_leases_ran_out_are_not_listed(
+    catalog: CatalogStore, clock: FakeClock
+) -> None:
+    with catalog.transaction() as writes:
+        writes.insert(ProductFields("shirt"), [])
+    catalog.lease(limit=1, lease_s=LEASE_S, owner="slow")
+    clock.advance(LEASE_S + 1)
+    assert catalog.owners() == []
+    assert catalog.release("slow") == 0

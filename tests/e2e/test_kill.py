@@ -44,6 +44,8 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def stored(home: Path) -> int:
+    if not (home / "catalog.db").exists():
+        return 0
     with closing(sqlite3.connect(home / "catalog.db")) as connection:
         return connection.execute("SELECT count(*) FROM products WHERE NOT retired").fetchone()[0]
 
@@ -62,16 +64,13 @@ def test_a_killed_import_loses_no_acknowledged_product(
         )
         assert child.stdout is not None
         assert child.stdout.readline() == "ready\n"
-        time.sleep(random.uniform(0.0, 0.6))
+        time.sleep(random.uniform(0.05, 0.5))
         child.kill()
         printed = child.stdout.read().split()
         child.wait()
         kills += 1
-        before, acknowledged = acknowledged, max([acknowledged, *map(int, printed[:-1] or [0])])
-        if (shell.home / "catalog.db").exists():
-            assert stored(shell.home) >= acknowledged
-        if acknowledged == PICTURES and before == PICTURES:  # all is in: kill edits instead
-            _touch(shell.home)
+        acknowledged = max([acknowledged, *map(int, filter(str.isdecimal, printed))])
+        assert stored(shell.home) >= acknowledged
     counts = shell.json("import", pictures)
     assert counts["read"] == counts["stored"] + counts["skipped"] + counts["failed"] == PICTURES
     assert stored(shell.home) == PICTURES
@@ -94,10 +93,8 @@ def test_a_killed_worker_loses_no_change(shell: Shell, pictures: Path) -> None:
 
 
 def settle(shell: Shell) -> None:
-    """Let leases of the dead run out, settle the rest, and compare."""
-    with closing(sqlite3.connect(shell.home / "catalog.db")) as connection:
-        connection.execute("UPDATE changes SET lease_until = '2000-01-01 00:00:00.000000'"
-                           " WHERE lease_until IS NOT NULL")
-        connection.commit()
+    """Start again after the last kill, as a user would, and compare."""
     shell.json("index", "work")
+    backlog = shell.json("index", "status")
+    assert (backlog["waiting"], backlog["leased"], backlog["parked"]) == (0, 0, 0)
     assert shell("index", "audit").code == 0

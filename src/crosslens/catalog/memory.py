@@ -137,6 +137,24 @@ class MemoryCatalog:
                     error=error,
                 )
 
+    def owners(self) -> list[str]:
+        """List who holds a lease that has not run out."""
+        with self._lock:
+            return sorted({row.owner for row in self._held() if row.owner is not None})
+
+    def release(self, owner: str) -> int:
+        """End the leases of an owner that is known to be dead."""
+        with self._lock:
+            held = [row.change.product_id for row in self._held() if row.owner == owner]
+            for product_id in held:
+                self._set(product_id, owner=None, until=None, due_at=self._clock())
+            return len(held)
+
+    def _held(self) -> list[_Announced]:
+        now = self._clock()
+        rows = self._announced.values()
+        return [row for row in rows if row.waits and row.until is not None and row.until > now]
+
     def _release(self, change: Change, owner: str) -> bool:
         """End the owner's lease; say whether the change is still the product's newest."""
         row = self._announced.get(change.product_id)

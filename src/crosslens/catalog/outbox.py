@@ -163,6 +163,22 @@ def postpone(
     _both(connection, _POSTPONE, [_claim(change, owner) | fate], now)
 
 
+def owners(connection: Connection, *, now: int) -> list[str]:
+    """List the owners of leases that have not run out."""
+    held = select(_c.lease_owner).where(_waits, _c.due_at > now, _c.lease_until > now)
+    return sorted(owner for owner in connection.scalars(held.distinct()) if owner is not None)
+
+
+def release(connection: Connection, owner: str, *, now: int) -> int:
+    """End an owner's leases; what it held is due at once."""
+    ended = connection.execute(
+        update(changes)
+        .where(_waits, _c.due_at > now, _c.lease_owner == owner)
+        .values(lease_owner=None, lease_until=0, due_at=now)
+    )
+    return ended.rowcount
+
+
 def _both(connection: Connection, fate: Update, claims: list[Row], now: int) -> None:
     connection.execute(fate, claims)
     kept = ("product", "owner", "upto")

@@ -147,6 +147,16 @@ class SqlCatalog:
         with self._writing() as connection:
             outbox.postpone(connection, change, owner=owner, error=error, now=now, due=due)
 
+    def owners(self) -> list[str]:
+        """List who holds a lease that has not run out."""
+        with self._reading() as connection:
+            return outbox.owners(connection, now=as_micros(self._clock()))
+
+    def release(self, owner: str) -> int:
+        """End the leases of an owner that is known to be dead."""
+        with self._writing() as connection:
+            return outbox.release(connection, owner, now=as_micros(self._clock()))
+
     def announce(self, product_ids: Sequence[int]) -> int:
         """Announce products again and return how many they are."""
         ids = rows.possible(product_ids)

@@ -136,6 +136,14 @@ class CatalogStore(Protocol):
         """Give a change back with its error: due again after `delay_s`, or parked for good."""
         ...
 
+    def owners(self) -> list[str]:
+        """List who holds a lease that has not run out, by name."""
+        ...
+
+    def release(self, owner: str) -> int:
+        """End the leases of an owner that is known to be dead; return how many are due again."""
+        ...
+
     def announce(self, product_ids: Sequence[int]) -> int:
         """
         Announce products (also retired or unknown ones) again and return how many they are.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -14,6 +12,7 @@ from crosslens.catalog.changes import Change
 from crosslens.catalog.product import Product
 from crosslens.catalog.store import CatalogStore
 from crosslens.errors import CrosslensError, Overloaded, StorageFull, Unavailable
+from crosslens.indexing.owner import is_dead, new_owner
 from crosslens.indexing.rows import RowMaker
 from crosslens.telemetry import logger
 from crosslens.vectors.index import ProductRows, VectorIndex
@@ -75,7 +74,7 @@ class Worker:
         self._pace = pace or Pace()
         self._threads = max(threads, 1)
         self._on_settled = on_settled
-        self._owner = f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}:{id(self)}"
+        self._owner = new_owner()
         self._log = logger("worker")
         self._tending = threading.Thread()
 
@@ -89,6 +88,7 @@ class Worker:
         Returns:
             How many changes were settled.
         """
+        self._bury_the_dead()
         settled = 0
         flying: deque[_Batch] = deque()
         with ThreadPoolExecutor(self._threads, thread_name_prefix="encode") as pool:
@@ -122,6 +122,12 @@ class Worker:
                 self._log.warning("worker waits", error=str(exc), failures=failures)
                 stop.wait(self._pace.delay_s(failures))
         return settled
+
+    def _bury_the_dead(self) -> None:
+        """Take over at once what a killed process of this machine held."""
+        for owner in filter(is_dead, self._catalog.owners()):
+            released = self._catalog.release(owner)
+            self._log.warning("leases of a dead worker ended", owner=owner, changes=released)
 
     def _tend(self) -> None:
         """Optimize beside the work once enough has been written, one at a time."""

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import os
+import subprocess
+
 import pytest
 
 from crosslens.errors import StorageFull, Unavailable, UnreadablePicture
 from crosslens.indexing.audit import audit, repair
+from crosslens.indexing.owner import is_dead, new_owner
 from crosslens.indexing.rebuild import rebuild
 from crosslens.search.request import SearchRequest
 from crosslens.values import Kind, Vectors
@@ -136,6 +140,27 @@ def test_a_change_whose_worker_died_is_settled_by_another_once_the_lease_has_run
     house.clock.advance(61)
     assert house.worker().drain() == 1
     assert clean(house)
+
+
+def test_what_a_killed_process_of_this_machine_held_is_taken_over_at_once() -> None:
+    house = House()
+    house.add("red dress")
+    process = subprocess.Popen(["true"])
+    process.wait()
+    dead = new_owner().replace(f"/{os.getpid()}/", f"/{process.pid}/")
+    alive = new_owner()
+    house.catalog.lease(limit=10, lease_s=60, owner=dead)
+    house.add("blue dress")
+    house.catalog.lease(limit=10, lease_s=60, owner=alive)
+    assert house.catalog.owners() == sorted([dead, alive])
+    assert house.worker().drain() == 1
+    assert house.catalog.owners() == [alive]
+
+
+def test_an_owner_of_another_machine_is_never_called_dead() -> None:
+    assert not is_dead("elsewhere/1/1")
+    assert not is_dead("nonsense")
+    assert not is_dead(new_owner())
 
 
 def test_audit_names_what_differs_and_repair_mends_it() -> None:
