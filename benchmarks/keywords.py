@@ -110,11 +110,11 @@ def pairs(han: str) -> list[str]:
 
 
 def guessing(han: str) -> list[str]:
-    return list(keywords._jieba.cut(han))
+    return list(keywords._jieba().cut(han))
 
 
 def guessing_parts(han: str) -> list[str]:
-    return list(keywords._jieba.cut_for_search(han))
+    return list(keywords._jieba().cut_for_search(han))
 
 
 VARIANTS: list[tuple[str, dict[str, object]]] = [

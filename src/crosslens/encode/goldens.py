@@ -113,16 +113,18 @@ class CheckReport:
 
     @property
     def passed(self) -> bool:
-        """Whether the bundle is what its exporter measured."""
-        return self.max_difference <= self.tolerance  # false for NaN
+        """Whether the bundle is what its exporter measured; false where nothing was compared."""
+        return self.compared > 0 and self.max_difference <= self.tolerance  # false for NaN
 
     def require(self, name: str) -> None:
         """
         Stop at a failed check.
 
         Raises:
-            BrokenBundle: the vectors are not those of the goldens.
+            BrokenBundle: the vectors are not those of the goldens, or there are none.
         """
+        if not self.compared:
+            raise BrokenBundle(f"bundle {name} has no goldens", hint="export it again")
         if not self.passed:
             raise BrokenBundle(
                 f"bundle {name} does not pass its goldens: max difference "

@@ -14,8 +14,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
-
-from rjieba import Jieba
+from functools import cache
+from typing import Any
 
 from crosslens.encode.stems import stem
 from crosslens.values import fold
@@ -75,7 +75,13 @@ that the their then there these they this to was were what when where which who 
 """
 _FUNCTION_WORDS = frozenset(_PARTICLES.split())
 
-_jieba = Jieba()
+
+@cache
+def _jieba() -> Any:
+    """Our own cutter, which nobody else adds words to; made at need, as it takes 0.2 s."""
+    from rjieba import Jieba
+
+    return Jieba()
 
 
 def item_tokens(text: str) -> list[str]:
@@ -164,7 +170,7 @@ def _dictionary_words(code: str, blank: str, tail: str) -> tuple[str, list[str],
 
 
 def _in_dictionary(word: str) -> bool:
-    return bool(_jieba.has_word(word.upper()))
+    return bool(_jieba().has_word(word.upper()))
 
 
 def _unit(code: str, tail: str) -> str:
@@ -217,11 +223,11 @@ def _stemmed(word: str) -> str:
 
 
 def _item_words(han: str) -> list[str]:
-    return [word for piece in _pieces(han) for word in _jieba.cut_for_search(piece, hmm=False)]
+    return [word for piece in _pieces(han) for word in _jieba().cut_for_search(piece, hmm=False)]
 
 
 def _query_words(han: str) -> list[str]:
-    return [word for piece in _pieces(han) for word in _jieba.cut(piece, hmm=False)]
+    return [word for piece in _pieces(han) for word in _jieba().cut(piece, hmm=False)]
 
 
 def _pieces(han: str) -> list[str]:

@@ -65,7 +65,13 @@ def test_not_a_number_fails() -> None:
 
 def test_a_missing_tower_is_left_out() -> None:
     assert check_goldens(goldens(), text=None, pictures=PICTURES).compared == 4
-    assert check_goldens(Goldens(), text=TEXT, pictures=PICTURES).passed
+
+
+def test_no_goldens_prove_nothing() -> None:
+    report = check_goldens(Goldens(), text=TEXT, pictures=PICTURES)
+    assert (report.compared, report.worst_cosine, report.passed) == (0, 1.0, False)
+    with pytest.raises(BrokenBundle, match="bundle fake has no goldens"):
+        report.require("fake")
 
 
 def test_goldens_of_another_dimension_are_refused() -> None:
