@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crosslens.encode.cache import CachedPictures, CachedText
@@ -99,6 +99,7 @@ def test_equal_pictures_are_encoded_once() -> None:
     assert inner.calls == 1
 
 
+@settings(deadline=None)  # machines are shared
 @given(st.lists(st.lists(st.sampled_from("abcdef"), max_size=5), max_size=12), st.integers(0, 4))
 def test_it_answers_as_the_encoder_inside(calls: list[list[str]], entries: int) -> None:
     inner = FakeTextEncoder(SPACE)

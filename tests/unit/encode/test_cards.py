@@ -4,7 +4,7 @@ import tomllib
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crosslens.encode.cards import Digest, PictureCard, Resize, TextCard, format_card, parse_card
@@ -23,6 +23,7 @@ TREE = st.recursive(
 )
 
 
+@settings(deadline=None)  # machines are shared
 @given(st.dictionaries(KEYS, TREE, max_size=4))
 def test_toml_that_is_written_reads_the_same(table: dict[str, Any]) -> None:
     assert tomllib.loads(dumps(table)) == table
@@ -33,6 +34,7 @@ def test_toml_holds_no_none() -> None:
         dumps({"a": None})
 
 
+@settings(deadline=None)  # machines are shared
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(str.strip))
 def test_a_card_that_is_written_reads_the_same(about: str) -> None:
     about = about.replace("\0", "x")

@@ -4,7 +4,7 @@ import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from crosslens.encode.keywords import MAX_TOKEN, item_tokens, query_tokens
@@ -67,6 +67,7 @@ SHOP = st.lists(
 ANY = st.text(st.characters(), max_size=60)
 
 
+@settings(deadline=None)  # machines are shared
 @given(SHOP | ANY)
 @example("\ud800a\udfff")
 @example("'s-'s")
@@ -82,6 +83,7 @@ def test_any_text_gives_clean_tokens_and_finds_itself(text: str) -> None:
         assert not all(unicodedata.category(char)[0] in "PZS" for char in token)
 
 
+@settings(deadline=None)  # machines are shared
 @given(SHOP | ANY)
 def test_case_and_width_make_no_difference(text: str) -> None:
     wide = "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in text)
@@ -89,6 +91,7 @@ def test_case_and_width_make_no_difference(text: str) -> None:
     assert query_tokens(text.casefold()) == query_tokens(text)
 
 
+@settings(deadline=None)  # machines are shared
 @given(SHOP)
 def test_a_title_is_found_in_longer_titles_word_by_word(text: str) -> None:
     assert set(item_tokens(text)) <= set(item_tokens(f"{text}。{text} ， 新款"))

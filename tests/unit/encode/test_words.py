@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crosslens.encode.cards import TextCard
@@ -63,6 +63,7 @@ def test_what_is_no_tokenizer_is_refused(broken: str) -> None:
         Words(CARD, broken)
 
 
+@settings(deadline=None)  # machines are shared
 @given(st.text(st.characters()))
 def test_any_text_has_between_one_token_and_the_limit(text: str) -> None:
     (row,) = WORDS.rows([text])
@@ -82,6 +83,7 @@ def test_threads_share_a_tokenizer() -> None:
     assert rows == [[2, *[3, 4] * (n % 3)][:6] for n in range(300)]
 
 
+@settings(deadline=None)  # machines are shared
 @given(st.lists(st.integers(1, 500), max_size=60), st.integers(0, 20))
 def test_grouping_by_length_keeps_everyone_and_bounds_the_padding(
     lengths: list[int], slack: int
