@@ -5,10 +5,15 @@ What can go wrong, whose fault it is, and whether trying again helps.
     ├── InvalidRequest            the caller's input; never retried
     │   ├── InvalidFilter         a filter expression or an unknown attribute
     │   ├── UnreadablePicture     bytes that are not a picture we accept
-    │   └── WrongSpace            a query vector of another space than the field's
+    │   ├── WrongSpace            a query vector of another space than the field's
+    │   └── TooLarge              more bytes than are taken in at once
+    ├── Unauthenticated           no key, or one that is not known
+    ├── Forbidden                 the key's role does not permit this
     ├── NotFound                  no such product, bundle, file
     ├── Conflict                  the world changed meanwhile; read again
+    │   └── OutOfDate             it is not at the revision that the caller has seen
     ├── Overloaded                a full queue; retry later
+    │   └── RateLimited           this caller asks too often
     ├── Unavailable               a dependency is away or busy; retry later
     ├── StorageFull               no space left; nothing half-written
     ├── MissingExtra              an optional part is not installed
@@ -67,6 +72,24 @@ class WrongSpace(InvalidRequest):
     code = "wrong_space"
 
 
+class TooLarge(InvalidRequest):
+    """More bytes than are taken in at once."""
+
+    code = "too_large"
+
+
+class Unauthenticated(CrosslensError):
+    """The caller showed no key, or one that is not known."""
+
+    code = "unauthenticated"
+
+
+class Forbidden(CrosslensError):
+    """The caller is known, and may not do this."""
+
+    code = "forbidden"
+
+
 class NotFound(CrosslensError):
     """No such thing."""
 
@@ -79,11 +102,23 @@ class Conflict(CrosslensError):
     code = "conflict"
 
 
+class OutOfDate(Conflict):
+    """It is no longer at the revision that the caller has seen."""
+
+    code = "out_of_date"
+
+
 class Overloaded(CrosslensError):
     """A bounded queue is full or a deadline passed."""
 
     code = "overloaded"
     retriable = True
+
+
+class RateLimited(Overloaded):
+    """This caller asks more often than it may."""
+
+    code = "rate_limited"
 
 
 class Unavailable(CrosslensError):

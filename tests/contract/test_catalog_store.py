@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from crosslens.catalog.changes import Backlog, Change, Parked
+from crosslens.catalog.listing import Order, mark
 from crosslens.catalog.memory import MemoryCatalog
 from crosslens.catalog.product import Picture, Product, ProductFields
 from crosslens.catalog.sql import SqlCatalog
@@ -569,3 +570,31 @@ def test_owners_whose_leases_ran_out_are_not_listed(
     clock.advance(LEASE_S + 1)
     assert catalog.owners() == []
     assert catalog.release("slow") == 0
+
+
+def test_products_are_listed_in_any_order_whole_or_from_a_mark_on(
+    catalog: CatalogStore, clock: FakeClock
+) -> None:
+    for title in ("b", "c", "a", "b"):
+        insert(catalog, title)
+        clock.advance(1)
+    with catalog.transaction() as writes:
+        writes.update(2, ProductFields("c"), ())
+        writes.retire(4)
+    insert(catalog, "b")
+    expected = {
+        Order.ID: [1, 2, 3, 5],
+        Order.CREATED: [1, 2, 3, 5],
+        Order.UPDATED: [1, 3, 2, 5],
+        Order.TITLE: [3, 1, 5, 2],
+    }
+    for order, ids in expected.items():
+        for descending in (False, True):
+            wanted = ids[::-1] if descending else ids
+            options = {"order": order, "descending": descending}
+            whole = catalog.listed(limit=10, **options)
+            assert [p.id for p in whole] == wanted, options
+            assert [p.id for p in catalog.listed(limit=2, offset=1, **options)] == wanted[1:3]
+            for place, product in enumerate(whole):
+                rest = catalog.listed(limit=10, after=mark(product, order), **options)
+                assert [p.id for p in rest] == wanted[place + 1 :], options

@@ -10,6 +10,7 @@ from threading import RLock
 
 from crosslens.catalog.changes import Backlog, Change, Parked
 from crosslens.catalog.clock import Clock, utc_now
+from crosslens.catalog.listing import Mark, Order, mark
 from crosslens.catalog.media import digest
 from crosslens.catalog.product import Picture, Product, ProductFields
 from crosslens.catalog.store import Summary
@@ -82,6 +83,28 @@ class MemoryCatalog:
         """Read live products ordered by id."""
         ordered = sorted(self._live(), key=lambda product: product.id, reverse=newest_first)
         return ordered[max(offset, 0) :][: max(limit, 0)]
+
+    def listed(
+        self,
+        *,
+        limit: int,
+        order: Order = Order.ID,
+        descending: bool = False,
+        offset: int = 0,
+        after: Mark | None = None,
+    ) -> list[Product]:
+        """Read live products in an order, from the start or after a mark."""
+        places = {id: (at.value, at.id) for id, at in self._marks(order).items()}
+        ordered = sorted(self._live(), key=lambda p: places[p.id], reverse=descending)
+        if after is not None:
+            last = (after.value, after.id)
+            ordered = [
+                p for p in ordered if places[p.id] != last and (places[p.id] < last) == descending
+            ]
+        return ordered[max(offset, 0) :][: max(limit, 0)]
+
+    def _marks(self, order: Order) -> dict[int, Mark]:
+        return {product.id: mark(product, order) for product in self._live()}
 
     def summary(self) -> Summary:
         """Count products and pictures."""

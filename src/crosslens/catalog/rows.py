@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain, islice
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, select
+from sqlalchemy import Connection, Select, bindparam, select, tuple_
 
+from crosslens.catalog.listing import Mark, Order
 from crosslens.catalog.product import Picture, Product, ProductFields
 from crosslens.catalog.schema import pictures, products
 
@@ -32,6 +33,7 @@ PRODUCT_COLUMNS = select(
 )
 _BY_ID = PRODUCT_COLUMNS.where(products.c.id.in_(bindparam("ids", expanding=True)))
 _BY_KEY = PRODUCT_COLUMNS.where(products.c.source_key.in_(bindparam("keys", expanding=True)))
+_ORDERED = {Order.UPDATED: products.c.updated, Order.TITLE: products.c.title}
 _PICTURES = (
     select(
         pictures.c.product_id,
@@ -75,6 +77,18 @@ def by_keys(connection: Connection, keys: Sequence[str]) -> dict[str, Product]:
     parts = [connection.execute(_BY_KEY, {"keys": part}).all() for part in wanted]
     found = to_products(connection, list(chain(*parts)))
     return {key: product for product in found if (key := product.fields.source_key) is not None}
+
+
+def ordered_ids(order: Order, *, descending: bool, after: Mark | None) -> Select[Any]:
+    """Return a statement for the ids of live products in an order, from a mark on."""
+    id, column = products.c.id, _ORDERED.get(order, products.c.id)
+    keys = (column,) if column is id else (column, id)
+    statement = select(id).where(products.c.retired.is_(False))
+    if after is not None:
+        here = tuple_(*keys)
+        last = (after.id,) if column is id else (after.value, after.id)
+        statement = statement.where(here < last if descending else here > last)
+    return statement.order_by(*(key.desc() if descending else key.asc() for key in keys))
 
 
 def query(connection: Connection, statement: Select[Any], /, **values: Any) -> list[Product]:

@@ -12,6 +12,7 @@ from crosslens.catalog import outbox, rows
 from crosslens.catalog.changes import Backlog, Change, Parked
 from crosslens.catalog.clock import Clock, utc_now
 from crosslens.catalog.connection import WRITING, open_engine, translated
+from crosslens.catalog.listing import Mark, Order
 from crosslens.catalog.product import Product
 from crosslens.catalog.rows import PRODUCT_COLUMNS, as_micros
 from crosslens.catalog.schema import counters, pictures, products
@@ -85,6 +86,21 @@ class SqlCatalog:
         """Read live products ordered by id."""
         order = products.c.id.desc() if newest_first else products.c.id.asc()
         ids = select(products.c.id).where(_LIVE).order_by(order)
+        with self._reading() as connection:
+            shown = connection.scalars(ids.limit(max(limit, 0)).offset(max(offset, 0))).all()
+            return list(rows.by_ids(connection, shown).values())
+
+    def listed(
+        self,
+        *,
+        limit: int,
+        order: Order = Order.ID,
+        descending: bool = False,
+        offset: int = 0,
+        after: Mark | None = None,
+    ) -> list[Product]:
+        """Read live products in an order; titles stand as the database compares them."""
+        ids = rows.ordered_ids(order, descending=descending, after=after)
         with self._reading() as connection:
             shown = connection.scalars(ids.limit(max(limit, 0)).offset(max(offset, 0))).all()
             return list(rows.by_ids(connection, shown).values())

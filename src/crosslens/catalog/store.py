@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from crosslens.catalog.changes import Backlog, Change, Parked
+from crosslens.catalog.listing import Mark, Order
 from crosslens.catalog.product import Picture, Product, ProductFields
 
 
@@ -98,6 +99,18 @@ class CatalogStore(Protocol):
 
     def page(self, *, limit: int, offset: int = 0, newest_first: bool = True) -> list[Product]:
         """Read live products ordered by id."""
+        ...
+
+    def listed(
+        self,
+        *,
+        limit: int,
+        order: Order = Order.ID,
+        descending: bool = False,
+        offset: int = 0,
+        after: Mark | None = None,
+    ) -> list[Product]:
+        """Read live products in an order, from the start or after a mark of the same order."""
         ...
 
     def summary(self) -> Summary:
