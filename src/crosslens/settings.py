@@ -110,12 +110,17 @@ def load(home: Path | None = None, **overrides: Any) -> Settings:
         raise InvalidRequest(f"{where / FILE} cannot be read: {exc}") from exc
 
 
-def default_home(environ: Mapping[str, str]) -> Path:
-    """Return CROSSLENS_HOME, else the user's data folder."""
+def default_home(environ: Mapping[str, str], name: str = "crosslens") -> Path:
+    """Return CROSSLENS_HOME, else a folder of this name in the user's data folder."""
     if chosen := environ.get("CROSSLENS_HOME"):
         return Path(chosen)
     base = environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
-    return Path(base) / "crosslens"
+    return Path(base) / name
+
+
+def demo_home() -> Path:
+    """Return where the demo lives unless told otherwise: apart from the user's own catalogue."""
+    return default_home(os.environ, "crosslens-demo")
 
 
 def write_missing(home: Path, **tables: Mapping[str, str]) -> bool:

@@ -9,8 +9,9 @@ from typing import Annotated
 
 import typer
 
+from crosslens.cli import demo as demo_command
 from crosslens.cli import doctor as doctor_command
-from crosslens.cli import evaluate, imports, index, model, product, search
+from crosslens.cli import evaluate, imports, index, model, product, sample, search
 from crosslens.cli.screen import State, report_error
 from crosslens.errors import CrosslensError
 
@@ -26,8 +27,10 @@ app.command("search")(search.search)
 app.add_typer(product.app, name="product")
 app.add_typer(index.app, name="index")
 app.add_typer(model.app, name="model")
+app.add_typer(sample.app, name="sample")
 app.command("evaluate")(evaluate.evaluate)
 app.command("doctor")(doctor_command.doctor)
+app.command("demo")(demo_command.demo)
 
 
 def _version(wanted: bool) -> None:

@@ -134,7 +134,7 @@ def random_design(  # noqa: PLR0913 - each choice can be given
         category=category,
         colour=colour,
         pattern=pattern,
-        accent="" if pattern == "solid" else accent or _contrasting(rng, colour),
+        accent="" if pattern == "solid" else accent or _pick(rng, accents(colour)),
         material=material or _random_material(rng, kind, pattern),
         variant=tuple((genes | dict(variant or {})).items()),
     )
@@ -155,14 +155,13 @@ def _random_material(rng: np.random.Generator, kind: Category, pattern: str) -> 
     return _pick(rng, kind.materials if pattern == "solid" or not opaque else opaque)
 
 
-def _contrasting(rng: np.random.Generator, colour: str) -> str:
-    """Pick an accent that can be told from the colour at a glance."""
+def accents(colour: str) -> list[str]:
+    """List the accents that can be told from a colour at a glance."""
     ground = np.array(COLOURS[colour].rgb, float)
     apart = {key: np.array(other.rgb) - ground for key, other in COLOURS.items()}
     # Hue alone is lost at thumbnail size: a good accent is also lighter or darker.
-    far = [
+    return [
         key
         for key, step in apart.items()
         if np.linalg.norm(step) > 120 and abs(float(step @ _BRIGHTNESS)) > 38
     ]
-    return _pick(rng, far)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from crosslens.errors import InvalidRequest
 from crosslens.sample.design import CATEGORIES, Design, random_design
-from crosslens.sample.render import VIEWS, render
+from crosslens.sample.render import render
 
 
 def contact_sheet(
@@ -47,27 +47,14 @@ def assortment(categories: Sequence[str], each: int, seed: int) -> list[Design]:
     return designs
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Write a contact sheet to a PNG file."""
-    parser = argparse.ArgumentParser(prog="python -m crosslens.sample.sheet", description=__doc__)
-    parser.add_argument("out", type=Path, help="the PNG file to write")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--categories", nargs="+", choices=list(CATEGORIES), metavar="CATEGORY")
-    parser.add_argument("--each", type=int, default=8, help="products of each category")
-    parser.add_argument("--size", type=int, default=128, help="pixels of each picture")
-    parser.add_argument("--views", action="store_true", help="draw every view of every product")
-    options = parser.parse_args(arguments)
-    designs = assortment(options.categories or list(CATEGORIES), options.each, options.seed)
-    views = tuple(range(VIEWS)) if options.views else (0,)
-    page = contact_sheet(
-        designs,
-        columns=options.each * len(views),
-        size=options.size,
-        seed=options.seed,
-        views=views,
-    )
-    page.save(options.out)
+def save(page: Image.Image, out: Path) -> None:
+    """
+    Write a page as PNG.
 
-
-if __name__ == "__main__":
-    main()
+    Raises:
+        InvalidRequest: the file cannot be written.
+    """
+    try:
+        page.save(out, "PNG")
+    except OSError as exc:
+        raise InvalidRequest(f"{out} cannot be written: {exc.strerror or exc}") from exc

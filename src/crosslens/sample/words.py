@@ -233,7 +233,8 @@ def _shop_title(
     brand = str(stock["brand"])
     words["brand"] = brand if language == "en" or rng.random() < 0.3 else _PHRASES["brands"][brand]
     words["noise"] = _pick(rng, _PHRASES["noise"][language]) if rng.random() < 0.6 else ""
-    if "size" in stock and rng.random() < 0.4:
+    # Drawn for every product with a size, but only clothes and shoes are sold by it.
+    if "size" in stock and rng.random() < 0.4 and CATEGORIES[design.category].sizes:
         words["size"] = ("size {}" if language == "en" else "{}码").format(stock["size"])
     text = _fill(_template(rng, "title", language, wanted, held_out), words)
     return _capital(text)
