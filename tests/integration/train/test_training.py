@@ -200,3 +200,10 @@ def test_metrics_are_lines_of_json(finished: Path):
     rows = [json.loads(line) for line in lines]
     assert [row["step"] for row in rows if "loss" in row] == list(range(1, 9))
     assert {"text2image/zh/R@1", "image2text/en/R@10"} <= set(rows[-1])
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of TensorBoard's own dependencies
+def test_tensorboard_is_fed_when_it_is_wanted(toys: RenderedSource, tmp_path: Path):
+    pytest.importorskip("tensorboard")
+    train_encoder(tiny_config(tmp_path / "run", steps=2, tensorboard=True), toys)
+    assert list((tmp_path / "run" / "tensorboard").glob("events*"))
