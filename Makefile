@@ -5,10 +5,19 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+RUNS := $(VENV)/.runs
 TORCH := torch>=2.6
 
 help:  ## list these targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(RUNS)  ## set up what searching needs, and search the sample shop
+	@$(BIN)/crosslens demo
+
+$(RUNS): pyproject.toml
+	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	touch $(RUNS)
 
 test: $(STAMP)  ## set up what the tests need and run them
 	$(BIN)/pytest -q

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SHOWN = 3
 WORDS = ("红色格子双肩包", "polka dot high heels")
 LIKE = "high-heels-08"  # a product of the sample; the one to start from in pictures and wishes
-WISH = "in teal"
+WISH = "the same heels in teal"
 FILTERABLE = {
     **dict.fromkeys(("department", "category", "colour", "accent", "pattern"), "keyword"),
     **dict.fromkeys(("material", "brand", "shop", "size"), "keyword"),
@@ -63,7 +63,7 @@ def sample_folder() -> Path:
 def _reset(context: typer.Context, home: Path) -> None:
     from crosslens.cli import demo_home
 
-    if not home.exists():
+    if not home.is_dir():
         return
     if demo_home.is_claimed(home) and (home / "index").exists():
         _require_idle(context)
@@ -102,20 +102,20 @@ def _fill(app: App) -> None:
 
     home, sample = app.settings.home, _digest(sample_folder())
     started = perf_counter()
-    known = demo_home.holds(home) == sample
-    if not known:
-        _import(app)
+    before = demo_home.holds(home)
     _fit(app)
-    if not known and not app.catalog.backlog().leased:
+    if before != sample:
+        if before:
+            say("the sample is a newer one; `crosslens demo --reset` drops what it lacks now")
+        _import(app)
         demo_home.remember(home, sample)
     settle(app)
     there, took = app.catalog.summary(), perf_counter() - started
     what = f"{there.products:,} products with {there.pictures:,} pictures"
-    print(
-        f"The sample shop is in {home} already: {what}."
-        if known
-        else f"The sample shop: {what}, imported and indexed in {took:.1f} s into {home}."
-    )
+    if before == sample:
+        print(f"The sample shop is in {home} already: {what}.")
+    else:
+        print(f"The sample shop: {what}, imported and indexed in {took:.1f} s into {home}.")
 
 
 def _import(app: App) -> None:
@@ -180,7 +180,7 @@ def _invite(app: App) -> None:
     there = ["--home", str(home)] if settings.load().home != home else []
     product_id = _like(app)
     tries = [
-        ["search", *WORDS[1].split(), "--filter", "price < 300", "--facet", "colour"],
+        ["search", WORDS[1], "--filter", "price < 300", "--facet", "colour"],
         ["search", "--image", str(_picture())],
         ["product", "list"],
         ["demo", "--reset"],
