@@ -74,6 +74,49 @@ class Settings(BaseSettings):
     max_tries: int = Field(
         5, ge=1, description="failures after which a change is parked for a person to look at"
     )
+    host: str = Field(
+        "127.0.0.1", description="address to listen on; other than loopback needs an API key"
+    )
+    port: int = Field(6008, ge=0, le=65_535, description="port to listen on; 0: any free one")
+    max_body_bytes: int = Field(
+        100_000_000, ge=1_000, description="largest HTTP request accepted, in bytes"
+    )
+    max_import_bytes: int = Field(
+        2_000_000_000, ge=1_000, description="largest file accepted for import, in bytes"
+    )
+    max_pending_bytes: int = Field(
+        500_000_000, ge=1_000, description="bytes of all HTTP requests being read or worked on"
+    )
+    body_timeout_s: float = Field(
+        60.0, gt=0, description="seconds in which an HTTP request must have arrived"
+    )
+    request_patience_s: float = Field(
+        30.0, gt=0, description="seconds an HTTP request may wait for its turn"
+    )
+    max_batch: int = Field(500, ge=1, description="products in one HTTP batch")
+    max_queries: int = Field(32, ge=1, description="questions in one HTTP search request")
+    search_threads: int = Field(16, ge=1, le=256, description="searches side by side")
+    searches: int = Field(
+        256, ge=1, description="searches waiting or running before others are refused with 429"
+    )
+    write_threads: int = Field(8, ge=1, le=256, description="HTTP writes side by side")
+    writes: int = Field(
+        64, ge=1, description="HTTP writes waiting or running before others are refused with 429"
+    )
+    rate_per_s: float = Field(
+        0.0, ge=0, description="HTTP requests per second and API key, on average; 0: any number"
+    )
+    rate_burst: int = Field(200, ge=1, description="HTTP requests that an API key may make at once")
+    cors_origins: tuple[str, ...] = Field(
+        (), description="web pages of other origins that may call, such as https://shop.example"
+    )
+    fetch_hosts: frozenset[str] = Field(
+        frozenset(), description="inner hosts from which picture URLs may be fetched"
+    )
+    fetch_timeout_s: float = Field(20.0, gt=0, description="seconds to fetch a picture URL")
+    max_variant_bytes: int = Field(
+        2_000_000_000, ge=0, description="scaled pictures kept on disk, in bytes"
+    )
 
     @classmethod
     def settings_customise_sources(

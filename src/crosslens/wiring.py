@@ -9,10 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import crosslens.bundled
 from crosslens.catalog.editing import Editor
+from crosslens.catalog.fetch import Fetcher, GuardedFetcher
 from crosslens.catalog.media import MediaStore
 from crosslens.catalog.product import Product
 from crosslens.catalog.store import CatalogStore
@@ -27,7 +28,7 @@ from crosslens.encode.onnx import OnnxBundle
 from crosslens.encode.onnx import load as load_bundle
 from crosslens.encode.shelf import Shelf
 from crosslens.encode.towers import Row
-from crosslens.errors import BrokenBundle, InvalidRequest, NotFound, Unavailable
+from crosslens.errors import BrokenBundle, CrosslensError, InvalidRequest, NotFound, Unavailable
 from crosslens.indexing.importing import Importer, Indexing, Tally, import_and_index
 from crosslens.indexing.rebuild import Progress, Rebuilt, rebuild
 from crosslens.indexing.rows import ProductText, RowMaker
@@ -36,8 +37,14 @@ from crosslens.pictures import Limits
 from crosslens.search.engine import SearchEngine
 from crosslens.search.match import Matcher
 from crosslens.settings import Settings
+from crosslens.telemetry import logger
 from crosslens.values import Floats, Space
 from crosslens.vectors.index import IndexSpec, IndexStore, VectorIndex
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from crosslens.api.services import Bounds
 
 
 class Closable(Protocol):
@@ -50,6 +57,7 @@ class Closable(Protocol):
 ClosableT = TypeVar("ClosableT", bound=Closable)
 CACHED_PICTURES = 1_000
 PROBE_THREADS = 32
+WORKER_AGAIN_S = 5.0
 
 
 class App:
@@ -251,6 +259,51 @@ class App:
             self.index.optimize()
         return tally, done
 
+    @cached_property
+    def fetcher(self) -> Fetcher:
+        """Pictures by URL, from public addresses only."""
+        return GuardedFetcher(
+            allow_hosts=self.settings.fetch_hosts,
+            max_bytes=self.settings.max_picture_bytes,
+            timeout_s=self.settings.fetch_timeout_s,
+        )
+
+    def keep_indexed(self, stop: threading.Event) -> None:
+        """Settle changes until told to stop, also when the index can only be had later."""
+        while not stop.is_set():
+            try:
+                self.worker().run(stop)
+            except CrosslensError as exc:
+                logger("worker").warning("no worker yet", error=str(exc))
+                stop.wait(WORKER_AGAIN_S)
+
+    def http(self, *, open_door: bool = True) -> FastAPI:
+        """
+        Make the HTTP application; everything it needs is opened and loaded here.
+
+        Args:
+            open_door: whether anyone may do anything as long as there is no API key.
+
+        Raises:
+            BrokenBundle, Unavailable, IndexBroken: a part cannot be had.
+        """
+        from crosslens.api.app import create_app
+        from crosslens.api.services import Services
+
+        services = Services(
+            home=self.settings.home,
+            catalog=self.catalog,
+            media=self.media,
+            editor=self.editor,
+            engine=self.engine,
+            index_store=self.index_store,
+            fetcher=self.fetcher,
+            work=self.keep_indexed,
+            attributes=self.settings.attributes,
+            models=self.purposes(),
+        )
+        return create_app(services, _bounds(self.settings, open_door=open_door))
+
     def product(self, product_id: int) -> Product:
         """
         Read a live product.
@@ -371,6 +424,29 @@ def build(settings: Settings, **parts: Any) -> Iterator[App]:
         yield app
     finally:
         app.close()
+
+
+def _bounds(settings: Settings, *, open_door: bool) -> Bounds:
+    from crosslens.api.services import Bounds
+
+    return Bounds(
+        max_body_bytes=settings.max_body_bytes,
+        max_import_bytes=settings.max_import_bytes,
+        max_pending_bytes=settings.max_pending_bytes,
+        body_timeout_s=settings.body_timeout_s,
+        patience_s=settings.request_patience_s,
+        max_batch=settings.max_batch,
+        max_queries=settings.max_queries,
+        search_threads=settings.search_threads,
+        searches=settings.searches,
+        write_threads=settings.write_threads,
+        writes=settings.writes,
+        rate_per_s=settings.rate_per_s,
+        burst=settings.rate_burst,
+        cors_origins=settings.cors_origins,
+        max_variant_bytes=settings.max_variant_bytes,
+        open_door=open_door,
+    )
 
 
 def _zvec(settings: Settings, rest: str, spec: IndexSpec) -> IndexStore:

@@ -11,7 +11,8 @@ import typer
 
 from crosslens.cli import demo as demo_command
 from crosslens.cli import doctor as doctor_command
-from crosslens.cli import evaluate, imports, index, model, product, sample, search
+from crosslens.cli import evaluate, imports, index, key, model, product, sample, search
+from crosslens.cli import serve as serve_command
 from crosslens.cli.screen import State, report_error
 from crosslens.errors import CrosslensError
 
@@ -29,6 +30,8 @@ app.add_typer(index.app, name="index")
 app.add_typer(model.app, name="model")
 app.add_typer(sample.app, name="sample")
 app.command("evaluate")(evaluate.evaluate)
+app.add_typer(key.app, name="key")
+app.command("serve")(serve_command.serve)
 app.command("doctor")(doctor_command.doctor)
 app.command("demo")(demo_command.demo)
 

@@ -29,13 +29,13 @@ class State:
 
 
 @contextmanager
-def opened(context: typer.Context) -> Iterator[App]:
+def opened(context: typer.Context, **overrides: Any) -> Iterator[App]:
     """Open the application of the chosen home, and close it whatever happens."""
     from crosslens import settings, telemetry, wiring
 
     state: State = context.obj
     telemetry.configure(verbose=state.verbose)
-    with wiring.build(settings.load(state.home)) as app:
+    with wiring.build(settings.load(state.home, **overrides)) as app:
         yield app
 
 

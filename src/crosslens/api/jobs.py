@@ -1,0 +1,276 @@
+"""
+Imports that go on behind the door, one after the other.
+
+A job is a folder with what was uploaded and a file that says how far it is. Importing is
+idempotent, so a job that a stop or a crash interrupted is simply begun again.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import shutil
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+from crosslens.api.uploads import safe_records
+from crosslens.catalog.editing import Editor
+from crosslens.catalog.fetch import Fetcher
+from crosslens.corpora.mapping import ColumnMapping
+from crosslens.corpora.records import BadRecord
+from crosslens.corpora.sources import Source, open_source
+from crosslens.errors import Conflict, CrosslensError, NotFound, Overloaded
+from crosslens.indexing.importing import Importer, Tally
+from crosslens.telemetry import logger
+
+MOST_WAITING = 16
+KEPT = 200  # finished jobs that can be asked about
+SHOWN_BAD = 100
+_THREADS = 4
+_ID = re.compile(r"[0-9a-f]{16}")
+
+
+class State(StrEnum):
+    """Where a job is."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"  # goes on when the service starts again
+
+
+_OPEN = (State.WAITING, State.RUNNING, State.INTERRUPTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """
+    An import; every step is a new value.
+
+    Attributes:
+        path: what is read.
+        uploaded: whether strangers wrote it: then it may name no file of this machine.
+        expected: entries, as far as that can be told beforehand.
+    """
+
+    job: str
+    source: str
+    path: str
+    uploaded: bool
+    map: tuple[str, ...] = ()
+    state: State = State.WAITING
+    created: str = ""
+    expected: int | None = None
+    read: int = 0
+    stored: int = 0
+    skipped: int = 0
+    failed: int = 0
+    bad: tuple[dict[str, Any], ...] = ()
+    error: str | None = None
+
+    def open(self) -> Source:
+        """Open what is read; see `open_source` for what it raises."""
+        return open_source(Path(self.path), mapping=ColumnMapping.parse(list(self.map)))
+
+    def shown(self) -> dict[str, Any]:
+        """Return what callers may see."""
+        hidden = {"path", "uploaded", "map"}
+        return {name: value for name, value in asdict(self).items() if name not in hidden}
+
+
+@dataclass(slots=True)
+class _Begun:
+    job: Job
+    stop: threading.Event = field(default_factory=threading.Event)
+
+
+class ImportJobs:
+    """Keep, run and remember imports."""
+
+    def __init__(self, folder: Path, editor: Editor, fetcher: Fetcher) -> None:
+        self._folder = folder
+        self._editor = editor
+        self._fetcher = fetcher
+        self._jobs: dict[str, _Begun] = {}
+        self._queue: SimpleQueue[str | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._closing = False
+        self._thread = threading.Thread(target=self._run_all, name="import")
+        self._log = logger("import")
+
+    def start(self) -> None:
+        """Go on with what was interrupted, then wait for more."""
+        for job in sorted(_saved(self._folder), key=lambda job: job.created):
+            self._jobs[job.job] = _Begun(job)
+            if job.state in _OPEN:
+                self._set(job.job, state=State.WAITING)
+                self._queue.put(job.job)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the batch at hand; the rest goes on at the next start."""
+        self._closing = True
+        for begun in self._jobs.values():
+            begun.stop.set()
+        self._queue.put(None)
+        self._thread.join()
+
+    def place(self) -> Path:
+        """Make a folder for a new upload."""
+        folder = self._folder / secrets.token_hex(8)
+        folder.mkdir(parents=True)
+        return folder
+
+    def submit(
+        self, path: Path, source: str, map: Sequence[str], *, folder: Path, uploaded: bool
+    ) -> Job:
+        """
+        Queue an import of something that can be read.
+
+        Raises:
+            InvalidRequest: it cannot; nothing is queued.
+            Overloaded: enough jobs wait.
+        """
+        now = datetime.now(UTC).isoformat()
+        job = Job(folder.name, source, str(path), uploaded, tuple(map), created=now)
+        opened = job.open()
+        job = replace(job, expected=opened.count_hint())
+        with self._lock:
+            waiting = sum(begun.job.state is State.WAITING for begun in self._jobs.values())
+            if waiting >= MOST_WAITING:
+                raise Overloaded(f"{waiting} imports wait already", hint="try again later")
+            self._jobs[job.job] = _Begun(job)
+        self._save(job)
+        self._queue.put(job.job)
+        self._drop_old()
+        return job
+
+    def get(self, job_id: str) -> Job:
+        """
+        Say how far a job is.
+
+        Raises:
+            NotFound: there is none, or it was long ago.
+        """
+        return self._begun(job_id).job
+
+    def all(self) -> list[Job]:
+        """List jobs, newest first."""
+        jobs = [begun.job for begun in list(self._jobs.values())]
+        return sorted(jobs, key=lambda job: job.created, reverse=True)
+
+    def cancel(self, job_id: str) -> Job:
+        """
+        Stop a job after the batch at hand; what is stored stays.
+
+        Raises:
+            NotFound: there is none.
+            Conflict: it has ended already.
+        """
+        begun = self._begun(job_id)
+        with self._lock:
+            if begun.job.state not in _OPEN:
+                raise Conflict(f"the import is {begun.job.state} already")
+            begun.stop.set()
+            if begun.job.state is State.WAITING:
+                begun.job = replace(begun.job, state=State.CANCELLED)
+        self._save(begun.job)
+        return begun.job
+
+    def _begun(self, job_id: str) -> _Begun:
+        begun = self._jobs.get(job_id)
+        if begun is None:
+            raise NotFound(f"there is no import {job_id[:40]!r}")
+        return begun
+
+    def _run_all(self) -> None:
+        while (job_id := self._queue.get()) is not None and not self._closing:
+            begun = self._jobs.get(job_id)
+            if begun is not None and begun.job.state is State.WAITING:
+                self._run(begun)
+
+    def _run(self, begun: _Begun) -> None:
+        job_id = begun.job.job
+        self._set(job_id, state=State.RUNNING, read=0, stored=0, skipped=0, failed=0, bad=())
+        try:
+            with ThreadPoolExecutor(_THREADS, thread_name_prefix="intake") as pool:
+                importer = Importer(
+                    self._editor, pool, on_progress=lambda tally: self._note(job_id, tally)
+                )
+                importer.run(self._records(begun.job, pool), begun.stop)
+            self._set(job_id, state=self._ended(begun))
+        except CrosslensError as exc:
+            self._set(job_id, state=State.FAILED, error=exc.message)
+        except Exception as exc:  # noqa: BLE001 - the next job must not suffer from this one
+            self._log.error("import broke", job=job_id, exc_info=exc)
+            self._set(job_id, state=State.FAILED, error="it broke; the log says why")
+        if begun.job.uploaded and begun.job.state not in _OPEN:
+            Path(begun.job.path).unlink(missing_ok=True)
+
+    def _ended(self, begun: _Begun) -> State:
+        if not begun.stop.is_set():
+            return State.DONE
+        return State.INTERRUPTED if self._closing else State.CANCELLED
+
+    def _records(self, job: Job, pool: ThreadPoolExecutor) -> Iterator[Any]:
+        source = job.open()
+        return safe_records(source, self._fetcher, pool, trusted=not job.uploaded)
+
+    def _note(self, job_id: str, tally: Tally) -> None:
+        self._set(
+            job_id,
+            read=tally.read,
+            stored=tally.stored,
+            skipped=tally.skipped,
+            failed=tally.failed,
+            bad=tuple(map(_bad_object, tally.bad[:SHOWN_BAD])),
+        )
+
+    def _set(self, job_id: str, **changes: Any) -> None:
+        begun = self._jobs[job_id]
+        with self._lock:
+            begun.job = replace(begun.job, **changes)
+        self._save(begun.job)
+
+    def _save(self, job: Job) -> None:
+        file = self._folder / job.job / "job.json"
+        draft = file.with_suffix(".new")
+        try:
+            draft.write_text(json.dumps(asdict(job), ensure_ascii=False), "utf-8")
+            draft.replace(file)
+        except OSError as exc:  # the import itself goes on; only a restart would forget it
+            self._log.warning("import not noted", job=job.job, error=str(exc))
+
+    def _drop_old(self) -> None:
+        ended = [job for job in self.all() if job.state not in _OPEN]
+        for job in ended[KEPT:]:
+            with self._lock:
+                self._jobs.pop(job.job, None)
+            shutil.rmtree(self._folder / job.job, ignore_errors=True)
+
+
+def _saved(folder: Path) -> Iterator[Job]:
+    """Read the jobs of earlier lives; an upload that never became a job is removed."""
+    for place in folder.iterdir() if folder.is_dir() else ():
+        if not _ID.fullmatch(place.name):
+            continue
+        try:
+            row = json.loads((place / "job.json").read_text("utf-8"))
+            lists = {"map": tuple(row["map"]), "bad": tuple(row["bad"])}
+            yield Job(**{**row, **lists, "state": State(row["state"])})
+        except (OSError, ValueError, TypeError, KeyError):
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def _bad_object(bad: BadRecord) -> dict[str, Any]:
+    return {"line": bad.where.line, "key": bad.key, "reason": bad.reason}

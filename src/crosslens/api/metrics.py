@@ -1,0 +1,61 @@
+"""Numbers for Prometheus: one registry per application."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+
+
+class Metrics:
+    """What happened at the door, and what parts of the house say of themselves when asked."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "crosslens_requests_total",
+            "Requests answered.",
+            ["method", "path", "status"],
+            registry=self._registry,
+        )
+        self._seconds = Histogram(
+            "crosslens_request_seconds",
+            "Time from the first byte to the last.",
+            ["path"],
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+
+    def note(self, method: str, path: str, status: int, seconds: float) -> None:
+        """Count one answer; paths are templates, so that their number is bounded."""
+        known = path or "unknown"
+        self._requests.labels(method if path else "ANY", known, status).inc()
+        self._seconds.labels(known).observe(seconds)
+
+    def watch(self, gauges: Mapping[str, Callable[[], float]]) -> None:
+        """Ask for these numbers whenever the page is read; one that fails is left out."""
+        self._registry.register(_Asked(gauges))
+
+    def page(self) -> bytes:
+        """Write all numbers down; may ask catalogue and index."""
+        return generate_latest(self._registry)
+
+
+class _Asked:
+    def __init__(self, gauges: Mapping[str, Callable[[], float]]) -> None:
+        self._gauges = gauges
+
+    def describe(self) -> Iterable[Metric]:
+        return []
+
+    def collect(self) -> Iterable[Metric]:
+        for name, ask in self._gauges.items():
+            try:
+                value = float(ask())
+            except Exception:  # noqa: BLE001, S112 - a number that cannot be had is no number
+                continue
+            yield GaugeMetricFamily(f"crosslens_{name}", name.replace("_", " "), value=value)

@@ -1,0 +1,122 @@
+"""What one running application keeps: lanes, guard, jobs; begun and ended with it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from crosslens.api.access import Guard
+from crosslens.api.buckets import Buckets
+from crosslens.api.intake import Intake
+from crosslens.api.jobs import ImportJobs
+from crosslens.api.keys import KeyFile
+from crosslens.api.lanes import Lane
+from crosslens.api.metrics import Metrics
+from crosslens.api.replays import Replays
+from crosslens.api.services import Bounds, Services
+from crosslens.api.variants import Variants
+
+_READERS = 8
+_FETCHERS = 16
+_ROOM = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """One lane per sort of work, so that none can starve another."""
+
+    search: Lane
+    write: Lane
+    read: Lane
+    fetch: Lane
+    health: Lane
+
+    @classmethod
+    def of(cls, bounds: Bounds) -> Lanes:
+        """Open lanes as wide as the bounds say."""
+        s = bounds.patience_s
+        return cls(
+            Lane("search", threads=bounds.search_threads, admitted=bounds.searches, patience_s=s),
+            Lane("write", threads=bounds.write_threads, admitted=bounds.writes, patience_s=s),
+            Lane("read", threads=_READERS, admitted=_ROOM, patience_s=s),
+            Lane("fetch", threads=_FETCHERS, admitted=_ROOM, patience_s=s),
+            Lane("health", threads=2, admitted=_ROOM, patience_s=s),
+        )
+
+    def all(self) -> tuple[Lane, ...]:
+        """List them."""
+        return self.search, self.write, self.read, self.fetch, self.health
+
+
+class Runtime:
+    """The state behind the paths of one application."""
+
+    def __init__(self, services: Services, bounds: Bounds) -> None:
+        self.services = services
+        self.bounds = bounds
+        self.lanes = Lanes.of(bounds)
+        self.metrics = Metrics()
+        self.guard = Guard(
+            KeyFile(services.home / "keys.json"),
+            Buckets(bounds.rate_per_s, bounds.burst),
+            open_door=bounds.open_door,
+            origins=bounds.cors_origins,
+        )
+        self.intake = Intake(services.fetcher, self.lanes.fetch)
+        self.replays = Replays()
+        self.variants = Variants(
+            services.home / "variants",
+            services.media,
+            limits=services.editor.limits,
+            max_bytes=bounds.max_variant_bytes,
+        )
+        self.jobs = ImportJobs(services.home / "imports", services.editor, services.fetcher)
+        self._worker = threading.Thread(target=self._work, name="worker")
+        self._stop = threading.Event()
+        self.readiness: tuple[float, dict[str, dict[str, Any]]] | None = None
+        self.metrics.watch(self._gauges())
+
+    @property
+    def worker_alive(self) -> bool:
+        """Whether changes are being settled."""
+        return self._worker.is_alive()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Work from entering to leaving; what was begun is finished and acknowledged."""
+        self._worker.start()
+        self.jobs.start()
+        try:
+            yield
+        finally:
+            self.jobs.stop()
+            self._stop.set()
+            for lane in self.lanes.all():
+                lane.close()
+            self._worker.join()
+
+    def _work(self) -> None:
+        self.services.work(self._stop)
+
+    def _gauges(self) -> dict[str, Callable[[], float]]:
+        catalog, store = self.services.catalog, self.services.index_store
+        lanes = {f"{lane.name}_requests_inside": lane for lane in self.lanes.all()}
+        return {
+            "products": lambda: catalog.summary().products,
+            "changes_waiting": lambda: catalog.backlog().waiting,
+            "changes_leased": lambda: catalog.backlog().leased,
+            "changes_parked": lambda: catalog.backlog().parked,
+            "oldest_change_seconds": lambda: catalog.backlog().oldest_s,
+            "index_products": lambda: store.live().counts().products,
+            "index_pictures": lambda: store.live().counts().pictures,
+            "worker_alive": lambda: self.worker_alive,
+            **{name: _inside(lane) for name, lane in lanes.items()},
+            **self.services.gauges,
+        }
+
+
+def _inside(lane: Lane) -> Callable[[], float]:
+    return lambda: lane.inside

@@ -1,0 +1,99 @@
+"""Paths of searches: one question, several, and products like one."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+
+from crosslens.api import bodies, openapi
+from crosslens.api.answers import json_response, written
+from crosslens.api.entrance import allow, runtime_of
+from crosslens.api.keys import Role
+from crosslens.api.problems import problem, request_id_of, status_of
+from crosslens.api.products import ProductId
+from crosslens.api.runtime import Runtime
+from crosslens.api.schemas import AnswerOut, KindName, SearchIn, SearchManyIn, answer_object
+from crosslens.errors import CrosslensError, TooLarge
+from crosslens.search.request import MAX_LIMIT, MAX_OFFSET, MAX_PICTURES
+
+router = APIRouter(tags=["search"])
+
+Searches = allow(Role.READ, lambda lanes: lanes.search)
+
+
+@router.post(
+    "/search",
+    dependencies=[Searches],
+    responses=openapi.problems(404, 413, 415, 422) | openapi.ANSWERS,
+    openapi_extra=openapi.search_body(),
+)
+async def search(request: Request) -> Response:
+    """Find products by words, by picture, by a product, or by several of these."""
+    runtime = runtime_of(request)
+    sent = await bodies.receive(request)
+    if sent.form is not None:
+        asked = bodies.from_form(sent.form, SearchIn, files="picture")
+        pictures = await bodies.files_of(sent.form, "picture", most=MAX_PICTURES)
+        return json_response(await _answer(runtime, asked, pictures))
+    content = sent.content or b""
+    if bodies.is_many(content):
+        many = await bodies.parsed(content, SearchManyIn, runtime.lanes.search)
+        return json_response(await _answers(request, runtime, many))
+    asked = await bodies.parsed(content, SearchIn, runtime.lanes.search)
+    return json_response(await _answer(runtime, asked, await _pictures(runtime, asked)))
+
+
+@router.get(
+    "/product/{product_id}/similar",
+    dependencies=[Searches],
+    response_model=AnswerOut,
+    responses=openapi.problems(404, 422),
+)
+async def similar(
+    request: Request,
+    product_id: ProductId,
+    kind: KindName = "auto",
+    filter: Annotated[str | None, Query(min_length=1, max_length=10_000)] = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 10,
+    offset: Annotated[int, Query(ge=0, le=MAX_OFFSET)] = 0,
+) -> Response:
+    """Find products like one, by its pictures, or by its title if it has none."""
+    fields = {"product_id": product_id, "kind": kind, "filter": filter}
+    asked = SearchIn.model_validate(fields | {"limit": limit, "offset": offset})
+    return json_response(await _answer(runtime_of(request), asked, ()))
+
+
+async def _answer(runtime: Runtime, asked: SearchIn, pictures: tuple[bytes, ...]) -> bytes:
+    return await runtime.lanes.search.run(_searched, runtime, asked, pictures)
+
+
+def _searched(runtime: Runtime, asked: SearchIn, pictures: tuple[bytes, ...]) -> bytes:
+    return written(_found(runtime, asked, pictures))
+
+
+def _found(runtime: Runtime, asked: SearchIn, pictures: tuple[bytes, ...]) -> dict[str, Any]:
+    return answer_object(runtime.services.engine.search(asked.to_request(pictures)))
+
+
+async def _pictures(runtime: Runtime, asked: SearchIn) -> tuple[bytes, ...]:
+    return await runtime.intake.contents(asked.pictures)
+
+
+async def _answers(request: Request, runtime: Runtime, many: SearchManyIn) -> bytes:
+    most = runtime.bounds.max_queries
+    if len(many.queries) > most:
+        raise TooLarge(f"{len(many.queries)} queries in one request, allowed are {most}")
+    request_id = request_id_of(request)
+
+    async def one(asked: SearchIn) -> dict[str, Any]:
+        try:
+            pictures = await _pictures(runtime, asked)
+            found = await runtime.lanes.search.run(_found, runtime, asked, pictures)
+        except CrosslensError as exc:
+            return {"status": status_of(exc), "problem": problem(exc, request_id)}
+        return {"status": 200, "answer": found}
+
+    answers = await asyncio.gather(*map(one, many.queries))
+    return await runtime.lanes.search.run(written, {"answers": answers})

@@ -1,0 +1,81 @@
+"""What the door needs of the house, and how much it lets through."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from crosslens.catalog.editing import Editor
+from crosslens.catalog.fetch import Fetcher
+from crosslens.catalog.media import MediaStore
+from crosslens.catalog.store import CatalogStore
+from crosslens.search.engine import SearchEngine
+from crosslens.values import AttributeType
+from crosslens.vectors.index import IndexStore
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """
+    The parts behind the door.
+
+    Attributes:
+        home: folder for what the door keeps: keys, uploads, scaled pictures.
+        work: settles changes until the event is set; runs in a thread of its own.
+        attributes: filterable attributes and their types.
+        models: bundle name → what it is used for.
+        gauges: further numbers for the metrics page, by name.
+    """
+
+    home: Path
+    catalog: CatalogStore
+    media: MediaStore
+    editor: Editor
+    engine: SearchEngine
+    index_store: IndexStore
+    fetcher: Fetcher
+    work: Callable[[threading.Event], object]
+    attributes: dict[str, AttributeType] = field(default_factory=dict)
+    models: dict[str, list[str]] = field(default_factory=dict)
+    gauges: dict[str, Callable[[], float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """
+    How much the door lets through; what is beyond is refused at once, never half done.
+
+    Attributes:
+        max_body_bytes: of one request, uploads to import apart.
+        max_import_bytes: of one upload to import.
+        max_pending_bytes: of all requests that are being read or worked on.
+        body_timeout_s: seconds in which a request must have arrived.
+        patience_s: seconds a request may wait for a thread.
+        max_batch: products per batch.
+        max_queries: questions per search request.
+        search_threads, searches: threads that search, and requests that may be in the house.
+        write_threads, writes: the same for writes.
+        rate_per_s, burst: requests per key on average, and at once; 0 is unlimited.
+        cors_origins: web pages of other origins that may call.
+        max_variant_bytes: scaled pictures kept on disk.
+        open_door: whether anyone may do anything as long as there is no key: on loopback only.
+    """
+
+    max_body_bytes: int = 100_000_000
+    max_import_bytes: int = 2_000_000_000
+    max_pending_bytes: int = 500_000_000
+    body_timeout_s: float = 60.0
+    patience_s: float = 30.0
+    max_batch: int = 500
+    max_queries: int = 32
+    search_threads: int = 16
+    searches: int = 256
+    write_threads: int = 8
+    writes: int = 64
+    rate_per_s: float = 0.0
+    burst: int = 200
+    cors_origins: tuple[str, ...] = ()
+    max_variant_bytes: int = 2_000_000_000
+    open_door: bool = True

@@ -1,0 +1,127 @@
+"""`crosslens serve`: the HTTP service, API and worker in one process."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from crosslens.cli.screen import opened
+
+if TYPE_CHECKING:
+    from crosslens.settings import Settings
+
+GRACE_S = 20
+
+
+def serve(
+    context: typer.Context,
+    host: Annotated[
+        str | None,
+        typer.Option(help="Address to listen on. [default: 127.0.0.1]", show_default=False),
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(help="Port; 0 takes a free one. [default: 6008]", show_default=False),
+    ] = None,
+) -> None:
+    """Serve search and catalogue over HTTP until Ctrl-C."""
+    changes: dict[str, Any] = {"host": host, "port": port}
+    given = {name: value for name, value in changes.items() if value is not None}
+    with opened(context, **given) as app:
+        settings = app.settings
+        on_loopback = is_loopback(settings.host)
+        if not on_loopback:
+            require_key(settings)
+        with _quiet_signals():
+            _run(app.http(open_door=on_loopback), settings)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address can be reached from this machine only."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def require_key(settings: Settings) -> None:
+    """
+    Refuse to open the house to a network without a lock.
+
+    Raises:
+        InvalidRequest: there is no API key.
+    """
+    from crosslens.api.keys import KeyFile
+    from crosslens.errors import InvalidRequest
+
+    if not KeyFile(settings.home / "keys.json").all():
+        raise InvalidRequest(
+            f"host is {settings.host}, which others can reach, and there is no API key",
+            hint="make one with `crosslens key new --role admin`, or listen on 127.0.0.1",
+        )
+
+
+def _run(application: Any, settings: Settings) -> None:
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        """Tells a person where it listens, once it does."""
+
+        async def startup(self, sockets: Any = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                _tell(settings.host, self.servers[0].sockets[0].getsockname()[1])
+
+    config = uvicorn.Config(
+        application,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=GRACE_S,
+        ws="none",
+    )
+    server = Server(config)
+    server.run()
+    if not server.started:
+        from crosslens.errors import Unavailable
+
+        raise Unavailable(
+            f"cannot listen on {settings.host} port {settings.port}",
+            hint="another program may have the port; choose one with --port",
+        )
+
+
+def _tell(host: str, port: int) -> None:
+    shown = f"[{host}]" if ":" in host else host
+    url = f"http://{shown}:{port}"
+    print(f"crosslens is ready on {url}  (Ctrl-C stops it)")
+    print(f"try    curl '{url}/ready'")
+    print(f"       curl '{url}/search' --json '{{\"words\": \"red shoe\"}}'")
+    print(f"read   {url}/docs")
+    sys.stdout.flush()
+
+
+@contextmanager
+def _quiet_signals() -> Iterator[None]:
+    """
+    Let the server alone answer SIGINT and SIGTERM.
+
+    It raises them again once it has stopped, which would end the process before the index is
+    closed.
+    """
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda *_: None) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
