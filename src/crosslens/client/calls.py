@@ -1,0 +1,297 @@
+"""Calls before they are made: what to send, and how to read what comes back. No network here."""
+
+from __future__ import annotations
+
+import base64
+import json
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeAlias, TypedDict, TypeVar
+
+from crosslens.client.answers import (
+    Answer,
+    BatchResult,
+    ImportJob,
+    Product,
+    ProductPage,
+    Readiness,
+)
+from crosslens.client.replies import Reply, error_from
+
+T = TypeVar("T")
+
+PictureSource: TypeAlias = bytes | Path | str
+"""Bytes, a file, or the URL of a picture."""
+
+_BATCH_BYTES = 20_000_000  # of JSON; far below what the service takes
+
+
+class Details(TypedDict, total=False):
+    """What a new product may have beside its title."""
+
+    description: str
+    attributes: Mapping[str, Any]
+    source_key: str
+    pictures: Sequence[PictureSource]
+
+
+class NewProduct(Details, total=False):
+    """A product of a batch, which needs `title` and `source_key`."""
+
+    title: str
+
+
+class ProductEdits(TypedDict, total=False):
+    """What to change; `merge_attributes` sets some, and None takes one off."""
+
+    title: str
+    description: str
+    attributes: Mapping[str, Any]
+    merge_attributes: Mapping[str, Any]
+    pictures: Sequence[PictureSource]
+
+
+class Options(TypedDict, total=False):
+    """How to search; what is left out has the service's default."""
+
+    pictures: Sequence[PictureSource]
+    product_id: int
+    kind: str
+    alpha: float
+    fusion: str
+    filter: str
+    facets: Sequence[str]
+    limit: int
+    offset: int
+    explain: bool
+
+
+class Question(Options, total=False):
+    """One of several questions."""
+
+    words: str
+
+
+class Paging(TypedDict, total=False):
+    """Which page of the catalogue."""
+
+    page: int
+    page_size: int
+    sort: str
+    descending: bool
+    filter: str
+    cursor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """
+    One request.
+
+    Attributes:
+        read: makes the answer of a reply that is no error.
+        repeatable: whether doing it twice does no more than doing it once.
+        gone_is_done: whether 404 is success when a repetition meets it.
+        file: sent as the form field `file`.
+    """
+
+    method: str
+    path: str
+    read: Callable[[Reply], T]
+    body: bytes | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    repeatable: bool = True
+    gone_is_done: bool = False
+    file: Path | None = None
+
+
+def ready() -> Call[Readiness]:
+    """Ask whether every part answers; a service that is not ready is an answer, no error."""
+
+    def read(reply: Reply) -> Readiness:
+        told = reply.json()
+        return Readiness(told["status"] == "ready", told["checks"])
+
+    return Call("GET", "/ready", read, repeatable=False)
+
+
+def add_product(title: str, details: Details) -> Call[Product]:
+    """Add a product; a key of its own makes the call repeatable."""
+    body = _product({"title": title, **details})
+    key = {"idempotency-key": uuid.uuid4().hex}
+    return Call("POST", "/product", _one(Product.read), body=_json(body), headers=key)
+
+
+def product(product_id: int) -> Call[Product]:
+    """Read a product."""
+    return Call("GET", f"/product/{product_id}", _one(Product.read))
+
+
+def edit_product(product_id: int, revision: int | None, edits: ProductEdits) -> Call[Product]:
+    """Edit a product, if it is still at a revision; then a repetition would be out of date."""
+    return Call(
+        "PATCH",
+        f"/product/{product_id}",
+        _one(Product.read),
+        body=_json(_product(edits)),
+        headers=_if_match(revision),
+        repeatable=revision is None,
+    )
+
+
+def remove_product(product_id: int, revision: int | None) -> Call[None]:
+    """Remove a product."""
+    return Call(
+        "DELETE",
+        f"/product/{product_id}",
+        lambda reply: None,
+        headers=_if_match(revision),
+        repeatable=revision is None,
+        gone_is_done=True,
+    )
+
+
+def products(paging: Paging) -> Call[ProductPage]:
+    """Read a page of the catalogue."""
+    return Call("GET", "/product/list", _one(ProductPage.read), params=_params(paging))
+
+
+def picture(product_id: int, n: int, size: int | None) -> Call[bytes]:
+    """Read the bytes of a picture."""
+    path = f"/product/{product_id}/picture/{n}"
+    return Call("GET", path, lambda reply: reply.content, params=_params({"size": size}))
+
+
+def put_products(batch: bytes) -> Call[list[BatchResult]]:
+    """Add or change products by their source keys."""
+
+    def read(reply: Reply) -> list[BatchResult]:
+        return [BatchResult.read(row) for row in reply.json()["results"]]
+
+    return Call("POST", "/product/batch", read, body=batch)
+
+
+def search(words: str, options: Options) -> Call[Answer]:
+    """Ask one question."""
+    body = _question({"words": words, **options})
+    return Call("POST", "/search", _one(Answer.read), body=_json(body))
+
+
+def search_many(questions: Iterable[Question]) -> Call[list[Answer]]:
+    """Ask several questions; the first that cannot be answered raises."""
+
+    def read(reply: Reply) -> list[Answer]:
+        return [_answer(each) for each in reply.json()["answers"]]
+
+    body = {"queries": [_question(question) for question in questions]}
+    return Call("POST", "/search", read, body=_json(body))
+
+
+def similar(product_id: int, params: Mapping[str, Any]) -> Call[Answer]:
+    """Ask for products like one."""
+    path = f"/product/{product_id}/similar"
+    return Call("GET", path, _one(Answer.read), params=_params(params))
+
+
+def import_file(file: Path, columns: Sequence[str]) -> Call[ImportJob]:
+    """Hand in a file to import."""
+    return Call(
+        "POST",
+        "/import",
+        _one(ImportJob.from_json),
+        params={"map": list(columns)} if columns else {},
+        file=file,
+        repeatable=False,
+    )
+
+
+def import_path(path: str, columns: Sequence[str]) -> Call[ImportJob]:
+    """Import a path of the server."""
+    body = _json({"path": path, "map": list(columns)})
+    return Call("POST", "/import", _one(ImportJob.from_json), body=body, repeatable=False)
+
+
+def import_job(job_id: str) -> Call[ImportJob]:
+    """Ask how far an import is."""
+    return Call("GET", f"/import/{job_id}", _one(ImportJob.from_json))
+
+
+def cancel_import(job_id: str) -> Call[ImportJob]:
+    """Call an import off."""
+    return Call("DELETE", f"/import/{job_id}", _one(ImportJob.from_json), repeatable=False)
+
+
+class Batches:
+    """Collect products into batches of bounded number and size."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._held: list[bytes] = []
+        self._size = 0
+
+    def add(self, product: NewProduct) -> Iterator[bytes]:
+        """Take one more; yield a batch that is full."""
+        row = _json(_product(product))
+        if self._held and self._size + len(row) > _BATCH_BYTES:
+            yield self._cut()
+        self._held.append(row)
+        self._size += len(row)
+        if len(self._held) >= self._most:
+            yield self._cut()
+
+    def rest(self) -> Iterator[bytes]:
+        """Yield what is left."""
+        if self._held:
+            yield self._cut()
+
+    def _cut(self) -> bytes:
+        batch = b'{"products":[' + b",".join(self._held) + b"]}"
+        self._held, self._size = [], 0
+        return batch
+
+
+def _answer(row: Mapping[str, Any]) -> Answer:
+    if "problem" in row:
+        raise error_from(row["status"], row["problem"])
+    return Answer.read(row["answer"])
+
+
+def _one(read: Callable[[Mapping[str, Any]], T]) -> Callable[[Reply], T]:
+    return lambda reply: read(reply.json())
+
+
+def _if_match(revision: int | None) -> dict[str, str]:
+    return {} if revision is None else {"if-match": f'"{revision}"'}
+
+
+def _product(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {**fields, **_pictures(fields)}
+
+
+def _question(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None} | _pictures(
+        options
+    )
+
+
+def _pictures(fields: Mapping[str, Any]) -> dict[str, Any]:
+    given = fields.get("pictures")
+    return {} if given is None else {"pictures": [_picture(source) for source in given]}
+
+
+def _picture(source: PictureSource) -> dict[str, str]:
+    if isinstance(source, str):
+        return {"url": source}
+    content = source if isinstance(source, bytes) else source.read_bytes()
+    return {"base64": base64.b64encode(content).decode("ascii")}
+
+
+def _params(params: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in params.items() if value is not None}
+
+
+def _json(body: Any) -> bytes:
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()

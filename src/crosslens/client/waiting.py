@@ -1,0 +1,266 @@
+"""`AsyncClient`: the service from asynchronous Python."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar, Unpack
+
+import httpx
+
+from crosslens.client import calls
+from crosslens.client.answers import (
+    Answer,
+    BatchResult,
+    ImportJob,
+    Product,
+    ProductPage,
+    Readiness,
+)
+from crosslens.client.calls import (
+    Call,
+    Details,
+    NewProduct,
+    Options,
+    Paging,
+    ProductEdits,
+    Question,
+)
+from crosslens.client.replies import Reply
+from crosslens.client.retrying import Patience, settled
+from crosslens.client.sending import LOCAL, answered, headers_of, keywords, reply_of
+from crosslens.errors import Overloaded, Unavailable
+
+T = TypeVar("T")
+
+
+class AsyncClient:
+    """
+    Talk to a crosslens service; like `Client`, to be awaited.
+
+    >>> import asyncio
+    >>> from crosslens import AsyncClient
+    >>> async def ask() -> str:
+    ...     async with AsyncClient(url, key=key) as client:
+    ...         answers = await asyncio.gather(client.search("hat"), client.search("red shoe"))
+    ...         return answers[0].kind
+    >>> asyncio.run(ask())
+    'hybrid'
+    """
+
+    def __init__(
+        self,
+        url: str = LOCAL,
+        *,
+        key: str | None = None,
+        timeout_s: float = 60.0,
+        patience: Patience | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._patience = patience or Patience()
+        self._http = httpx.AsyncClient(
+            base_url=url, headers=headers_of(key), timeout=timeout_s, transport=transport
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def ready(self) -> Readiness:
+        """Ask whether every part of the service answers."""
+        return await self._do(calls.ready())
+
+    async def add_product(self, title: str, **details: Unpack[Details]) -> Product:
+        """
+        Add a product.
+
+        Raises:
+            Conflict: the source key is taken.
+            InvalidRequest, UnreadablePicture: nothing was stored.
+        """
+        return await self._do(calls.add_product(title, details))
+
+    async def product(self, product_id: int) -> Product:
+        """
+        Read a product.
+
+        Raises:
+            NotFound: there is none.
+        """
+        return await self._do(calls.product(product_id))
+
+    async def edit_product(
+        self, product_id: int, *, revision: int | None = None, **edits: Unpack[ProductEdits]
+    ) -> Product:
+        """
+        Change what is given and leave the rest.
+
+        Raises:
+            OutOfDate: the product is no longer at `revision`.
+        """
+        return await self._do(calls.edit_product(product_id, revision, edits))
+
+    async def remove_product(self, product_id: int, *, revision: int | None = None) -> None:
+        """
+        Remove a product.
+
+        Raises:
+            NotFound: there is none.
+            OutOfDate: the product is no longer at `revision`.
+        """
+        await self._do(calls.remove_product(product_id, revision))
+
+    async def products(self, **paging: Unpack[Paging]) -> ProductPage:
+        """
+        Read a page of the catalogue, newest first.
+        """
+        return await self._do(calls.products(paging))
+
+    async def all_products(self, **paging: Unpack[Paging]) -> AsyncIterator[Product]:
+        """Yield every product, page after page."""
+        while True:
+            page = await self.products(**paging)
+            for product in page.products:
+                yield product
+            if page.next_cursor is None:
+                return
+            paging["cursor"] = page.next_cursor
+
+    async def picture(self, product_id: int, n: int = 0, *, size: int | None = None) -> bytes:
+        """
+        Read a picture of a product, or a smaller JPEG of it.
+        """
+        return await self._do(calls.picture(product_id, n, size))
+
+    async def put_products(
+        self, products: Iterable[NewProduct] | AsyncIterable[NewProduct], *, batch: int = 100
+    ) -> AsyncIterator[BatchResult]:
+        """
+        Add or change products by their source keys, in batches, while the iterable is read.
+
+        Nothing is sent before the first result is asked for, and nothing is read ahead but one
+        batch. What is stored unchanged costs nothing, so all of it may be put again.
+        """
+        batches = calls.Batches(batch)
+        async for product in _each(products):
+            for full in batches.add(product):
+                for result in await self._do(calls.put_products(full)):
+                    yield result
+        for last in batches.rest():
+            for result in await self._do(calls.put_products(last)):
+                yield result
+
+    async def search(self, words: str = "", **options: Unpack[Options]) -> Answer:
+        """
+        Find products by words, by picture, by a product, or by several of these.
+        """
+        return await self._do(calls.search(words, options))
+
+    async def search_many(self, questions: Iterable[Question]) -> list[Answer]:
+        """
+        Ask several questions in one request.
+        """
+        return await self._do(calls.search_many(questions))
+
+    async def similar(self, product_id: int, **params: Any) -> Answer:
+        """Find products like one; `kind`, `filter`, `limit` and `offset` as in a search."""
+        return await self._do(calls.similar(product_id, params))
+
+    async def import_file(self, file: Path, *, columns: Sequence[str] = ()) -> ImportJob:
+        """
+        Hand in a CSV, TSV, JSONL or Parquet file; the service imports it in the background.
+
+        Args:
+            columns: `FIELD=COLUMN` pairs, where names do not tell.
+        """
+        return await self._do(calls.import_file(file, columns))
+
+    async def import_path(self, path: str, *, columns: Sequence[str] = ()) -> ImportJob:
+        """Import a file or folder of the server; needs the role admin."""
+        return await self._do(calls.import_path(path, columns))
+
+    async def import_job(self, job_id: str) -> ImportJob:
+        """Ask how far an import is."""
+        return await self._do(calls.import_job(job_id))
+
+    async def cancel_import(self, job_id: str) -> ImportJob:
+        """Stop an import after the batch at hand."""
+        return await self._do(calls.cancel_import(job_id))
+
+    async def wait_for_import(self, job_id: str, *, timeout_s: float = 3_600.0) -> ImportJob:
+        """
+        Wait until an import has ended.
+
+        Raises:
+            Overloaded: it has not in time.
+        """
+        due = time.monotonic() + timeout_s
+        while not (job := (await self.import_job(job_id))).ended:
+            if time.monotonic() > due:
+                raise Overloaded(f"the import is still {job.state} after {timeout_s:g} s")
+            await asyncio.sleep(0.1)
+        return job
+
+    async def wait_until_indexed(self, *, timeout_s: float = 60.0) -> None:
+        """
+        Wait until searches know everything that was written.
+
+        Raises:
+            Overloaded: they do not in time.
+        """
+        due = time.monotonic() + timeout_s
+        while unsettled := (await self.ready()).unsettled:
+            if time.monotonic() > due:
+                raise Overloaded(f"{unsettled} changes are not indexed after {timeout_s:g} s")
+            await asyncio.sleep(0.05)
+
+    async def _do(self, call: Call[T]) -> T:
+        tried = 0
+        while True:
+            tried += 1
+            outcome = await self._try(call)
+            if not self._patience.again(call, tried, outcome):
+                break
+            await asyncio.sleep(self._patience.wait_s(tried, _retry_after(outcome)))
+        if not isinstance(outcome, Reply):
+            raise Unavailable(f"the service at {self._http.base_url} does not answer") from outcome
+        return answered(call, settled(call, tried, outcome))
+
+    async def _try(self, call: Call[Any]) -> Reply | httpx.TransportError:
+        try:
+            with ExitStack() as files:
+                response = await self._http.request(call.method, call.path, **keywords(call, files))
+                return reply_of(response)
+        except httpx.TransportError as exc:
+            return exc
+
+
+async def _each(
+    products: Iterable[NewProduct] | AsyncIterable[NewProduct],
+) -> AsyncIterator[NewProduct]:
+    if isinstance(products, AsyncIterable):
+        async for product in products:
+            yield product
+    else:
+        for product in products:
+            yield product
+
+
+def _retry_after(outcome: Reply | httpx.TransportError) -> str | None:
+    headers: Mapping[str, str] = outcome.headers if isinstance(outcome, Reply) else {}
+    return headers.get("retry-after")
