@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from typing import Final
 
 from crosslens.values import Space
+
+MAX_QUERY_TOKENS: Final = 1_000  # a question of 2,000 characters has fewer
 
 
 def attribute_column(name: str) -> str:
@@ -34,8 +37,8 @@ def words(tokens: Iterable[str]) -> str:
 
 
 def query_words(tokens: Iterable[str]) -> str:
-    """Join the tokens of a question, each once: repeating a word does not weigh it more."""
-    return " ".join(dict.fromkeys(words(tokens).split()))
+    """Join the tokens of a question; one that is asked for twice weighs twice, as BM25 has it."""
+    return words(list(tokens)[:MAX_QUERY_TOKENS])
 
 
 def picture_key(product_id: int, position: int) -> str:

@@ -19,10 +19,17 @@ class _Held:
 
 
 class LiveIndex:
-    """Forward every call to the index that is live when the call begins."""
+    """
+    Forward every call to the index that is live when the call begins.
 
-    def __init__(self, index: VectorIndex) -> None:
+    Args:
+        index: the one that is live at first.
+        store: what must live as long as this, such as the owner of a lock.
+    """
+
+    def __init__(self, index: VectorIndex, store: object = None) -> None:
         self._held: _Held | None = _Held(index)
+        self._store = store
         self._idle = threading.Condition()
 
     def switch(self, index: VectorIndex) -> VectorIndex:

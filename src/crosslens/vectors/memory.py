@@ -160,15 +160,19 @@ class MemoryDraft:
 
     def __init__(self, index: MemoryIndex, live: LiveIndex) -> None:
         self.index = index
-        self._live = live
+        self._live: LiveIndex | None = live
 
     def take_over(self) -> None:
         """Become the live index in one step."""
-        self._live.switch(self.index).close()
+        if self._live is not None:
+            self._live.switch(self.index).close()
+            self._live = None
 
     def discard(self) -> None:
-        """Drop the draft."""
-        self.index.close()
+        """Drop the draft; nothing happens when it has taken over."""
+        if self._live is not None:
+            self.index.close()
+            self._live = None
 
 
 def _pictures(row: ProductRows) -> int:

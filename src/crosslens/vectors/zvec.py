@@ -47,6 +47,7 @@ class ZvecIndex:
         self._pictures = pictures
         self._writing = threading.Lock()
         self._maintaining = threading.Lock()
+        self._count_pictures_per_product()
 
     @classmethod
     def create(cls, folder: Path, spec: IndexSpec) -> ZvecIndex:
@@ -101,6 +102,7 @@ class ZvecIndex:
                 )
                 self._delete_pictures({row.product_id: _pictures(row) for row in part})
                 engine.write(self._text, map(self._text_doc, part))
+            self._count_pictures_per_product()
 
     def delete(self, product_ids: Sequence[int]) -> None:
         """Forget products, pictures first; unknown ids are no error."""
@@ -133,7 +135,7 @@ class ZvecIndex:
             engine.TOKENS, fts=zvec.Fts(match_string=asked), param=zvec.FtsQueryParam("OR")
         )
         with engine.translated(self.folder):
-            hits = _hits(self._text, query, min(limit, MOST_HITS), condition)
+            hits = engine.search(self._text, query, min(limit, MOST_HITS), condition)
         return sorted((Candidate(int(d.id), d.score) for d in hits), key=_rank)
 
     def revisions(self) -> Iterator[tuple[int, int, int]]:
@@ -182,7 +184,7 @@ class ZvecIndex:
     def _texts_near(
         self, space: Space, row: Floats, limit: int, condition: str | None
     ) -> list[Candidate]:
-        hits = _hits(self._text, _near(space, row, limit), limit, condition)
+        hits = engine.search(self._text, _near(space, row, limit), limit, condition)
         return sorted((Candidate(int(d.id), _cosine(d.score)) for d in hits), key=_rank)
 
     def _pictures_near(
@@ -190,15 +192,18 @@ class ZvecIndex:
     ) -> list[Candidate]:
         asked = min(MOST_HITS, self._first_ask(limit))
         while True:
-            hits = _hits(self._pictures, _near(space, row, asked), asked, condition)
+            hits = engine.search(self._pictures, _near(space, row, asked), asked, condition)
             found = _best_pictures(hits)
             if len(found) >= limit or len(hits) < asked or asked == MOST_HITS:
                 return found[:limit]
             asked = min(MOST_HITS, 3 * asked)
 
+    def _count_pictures_per_product(self) -> None:
+        counts = self.counts()  # not while searching: it stops the engine for a moment
+        self._pictures_per_product = counts.pictures / max(1, counts.products)
+
     def _first_ask(self, limit: int) -> int:
-        products, pictures = self.counts().products, self.counts().pictures
-        return int(limit * min(8.0, max(1.0, pictures / max(1, products)))) + 4
+        return int(limit * min(8.0, max(1.0, self._pictures_per_product))) + 4
 
     def _text_doc(self, row: ProductRows) -> zvec.Doc:
         fields = engine.attribute_fields(row.attributes, self.spec.attributes) | {
@@ -222,7 +227,7 @@ class ZvecIndex:
         surplus: list[str] = []
         next_keys = {picture_key(key, count): (key, count) for key, count in kept.items()}
         while next_keys:
-            present = self._pictures.fetch(list(next_keys), output_fields=[], include_vector=False)
+            present = engine.present(self._pictures, next_keys)
             surplus.extend(present)
             following = [next_keys[key] for key in present]
             next_keys = {picture_key(key, n + 1): (key, n + 1) for key, n in following}
@@ -250,7 +255,7 @@ class ZvecStore:
         """Return the live index; see IndexStore."""
         with self._lock:
             if self._live is None:
-                self._live = LiveIndex(self._opened())
+                self._live = LiveIndex(self._opened(), self)
             return self._live
 
     def draft(self) -> ZvecDraft:
@@ -285,7 +290,7 @@ class ZvecStore:
             generations.point_at(index.folder)
             self._draft = None
             if self._live is None:
-                self._live = LiveIndex(index)
+                self._live = LiveIndex(index, self)
             else:
                 self._live.switch(index).close()
             generations.sweep()
@@ -336,10 +341,6 @@ class ZvecDraft:
 def _near(space: Space, row: Floats, asked: int) -> zvec.Query:
     param = zvec.HnswQueryParam(ef=max(EF, 2 * asked), is_using_refiner=True)
     return zvec.Query(space_column(space), vector=row, param=param)
-
-
-def _hits(collection: Any, query: zvec.Query, limit: int, condition: str | None) -> Any:
-    return collection.query(query, topk=limit, filter=condition, output_fields=[])
 
 
 def _best_pictures(hits: Iterable[zvec.Doc]) -> list[Candidate]:

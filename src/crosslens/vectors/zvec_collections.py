@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 import functools
+import os
 import shutil
+import tempfile
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +43,12 @@ MAY_BE_UNINDEXED_SHARE: Final = 0.05
 # Zvec writes through memory maps, where a full disk is a SIGBUS and not an error.
 RESERVE_BYTES: Final = 64 << 20
 
+# A query over several segments waits on one thread of Zvec's pool for others of the same pool: as
+# many concurrent queries as threads wait for ever (0.8.0; a pool of one thread needs only one
+# query). So the pool is made wide, and half as many queries run at once.
+POOL_THREADS: Final = max(8, 2 * (os.cpu_count() or 1))
+_SEATS: Final = threading.BoundedSemaphore(POOL_THREADS // 2)
+
 TOKENS: Final = "tokens"
 REVISION: Final = "revision"
 PICTURES: Final = "pictures"
@@ -60,6 +69,7 @@ def start_engine() -> None:
         zvec.init(log_type=zvec.LogType.CONSOLE, log_level=zvec.LogLevel.FATAL)
     except RuntimeError:  # somebody else in this process did
         return
+    _widen_pool()
 
 
 def create_text(folder: Path, spaces: Iterable[Space], types: Types) -> Collection:
@@ -111,6 +121,18 @@ def delete(collection: Collection, keys: Sequence[str]) -> None:
                 raise RuntimeError(status.message())
 
 
+def search(collection: Collection, query: zvec.Query, limit: int, condition: str | None) -> Any:
+    """Return the best rows as `id` and `score` only."""
+    with _SEATS:
+        return collection.query(query, topk=limit, filter=condition, output_fields=[])
+
+
+def present(collection: Collection, keys: Iterable[str]) -> list[str]:
+    """Return those of the keys that have a row."""
+    with _SEATS:
+        return list(collection.fetch(list(keys), output_fields=[], include_vector=False))
+
+
 def snapshot(collection: Collection, fields: Sequence[str]) -> Any:
     """Return a closable iterator over all rows as they are now, without vectors."""
     return collection.iter_docs(output_fields=list(fields), include_vector=False)
@@ -160,6 +182,29 @@ def _means_full(exc: OSError | RuntimeError) -> bool:
     if isinstance(exc, OSError):
         return exc.errno in (errno.ENOSPC, errno.EDQUOT)
     return "No space left" in str(exc) or "errno 28" in str(exc) or "append WAL" in str(exc)
+
+
+def _widen_pool() -> None:
+    variable = "OMP_NUM_THREADS"  # read when the first query makes the pool, and never again
+    former = os.environ.get(variable)  # noqa: TID251 - the pool has no other switch
+    os.environ[variable] = str(POOL_THREADS)  # noqa: TID251
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            _make_pool(Path(folder) / "first")
+    finally:
+        if former is None:
+            del os.environ[variable]  # noqa: TID251
+        else:
+            os.environ[variable] = former  # noqa: TID251
+
+
+def _make_pool(folder: Path) -> None:
+    space, vector = Space("first", 2), [1.0, 0.0]
+    collection = create_pictures(folder, [space], {})
+    column = space_column(space)
+    write(collection, [zvec.Doc("1", vectors={column: vector}, fields={REVISION: 1})])
+    search(collection, zvec.Query(column, vector=vector), 1, None)
+    collection.close()
 
 
 def _create(
