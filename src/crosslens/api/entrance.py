@@ -31,7 +31,10 @@ def allow(role: Role, lane: Callable[[Lanes], Lane]) -> Any:
         request.scope["crosslens.key"] = caller.key_id
         runtime.guard.admit(caller, role)
         with lane(runtime.lanes).admission():
-            yield caller
+            try:
+                yield caller
+            finally:
+                await request.close()  # files of a form
 
     enter.__dict__["role"] = role
     return Depends(enter)

@@ -19,7 +19,7 @@ from crosslens.errors import CrosslensError, Forbidden, Unauthenticated
 
 router = APIRouter(tags=["health"])
 
-_FRESH_S = 1.0  # anybody may ask, so the answer is kept for so long
+_KEPT_S = 1.0  # strangers may ask too, as often as they like
 
 
 @router.get("/health", responses=openapi.HEALTH)
@@ -32,9 +32,10 @@ async def health() -> Response:
 async def ready(request: Request) -> Response:
     """Say whether every part answers; details are for those who show a key."""
     runtime = runtime_of(request)
-    checks = await _fresh(runtime)
+    known = _is_known(request, runtime)
+    checks = await _looked(runtime, kept_s=0.0 if known else _KEPT_S)
     ok = all(check["ok"] for check in checks.values())
-    if not _may_see(request, runtime):
+    if not known:
         checks = {name: {"ok": check["ok"]} for name, check in checks.items()}
     status = {"status": "ready" if ok else "not ready", "checks": checks}
     return json_response(written(status), 200 if ok else 503)
@@ -52,7 +53,7 @@ async def metrics(request: Request) -> Response:
     return Response(await runtime.lanes.health.run(runtime.metrics.page), media_type=CONTENT_TYPE)
 
 
-def _may_see(request: Request, runtime: Runtime) -> bool:
+def _is_known(request: Request, runtime: Runtime) -> bool:
     try:
         runtime.guard.identify(request.headers)
     except (Forbidden, Unauthenticated):
@@ -60,9 +61,9 @@ def _may_see(request: Request, runtime: Runtime) -> bool:
     return True
 
 
-async def _fresh(runtime: Runtime) -> dict[str, dict[str, Any]]:
+async def _looked(runtime: Runtime, *, kept_s: float) -> dict[str, dict[str, Any]]:
     kept = runtime.readiness
-    if kept is None or monotonic() - kept[0] > _FRESH_S:
+    if kept is None or monotonic() - kept[0] >= kept_s:
         checks = await runtime.lanes.health.run(_checks, runtime)
         kept = runtime.readiness = (monotonic(), checks)
     return kept[1]

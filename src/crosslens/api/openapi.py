@@ -38,7 +38,7 @@ _BODIES: tuple[type[BaseModel], ...] = (
 _ANSWERS: tuple[type[BaseModel], ...] = (ProblemOut, AnswerOut, AnswersOut)
 _FILE = {"type": "string", "format": "binary"}
 _TINY = (  # a red picture of 8 × 8 pixels
-    "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAEklEQVR4nGO4IyeHFTEMLQkAAhA/oX70oF0AAAAASUVO"
+    "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAEUlEQVR42mM4ISeHFTEMLQkAkL9BAc9woTwAAAAASUVO"
     "RK5CYII="
 )
 

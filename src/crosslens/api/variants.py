@@ -62,14 +62,19 @@ class Variants:
 
     def _keep_promise(self, promise: Future[bytes], path: Path, sha256: str, size: int) -> None:
         try:
-            content = scaled(self._media.get(sha256), size, self._limits)
-            self._write(path, content)
-            promise.set_result(content)
+            promise.set_result(self._made_content(path, sha256, size))
         except BaseException as exc:  # noqa: BLE001 - those who wait for it must hear of it
             promise.set_exception(exc)
         finally:
             with self._lock:
                 del self._making[path]
+
+    def _made_content(self, path: Path, sha256: str, size: int) -> bytes:
+        if path.exists():  # another was done with it between our look and our promise
+            return path.read_bytes()
+        content = scaled(self._media.get(sha256), size, self._limits)
+        self._write(path, content)
+        return content
 
     def _write(self, path: Path, content: bytes) -> None:
         """Keep a variant; a full disk is no reason not to show it."""
