@@ -6,7 +6,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 RUNS := $(VENV)/.runs
-TORCH := torch>=2.6
+# the version the tests know; installed first and alone, so that nothing pulls another build
+TORCH := torch==2.13.0
 
 help:  ## list these targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,7 +17,7 @@ demo: $(RUNS)  ## set up what searching needs, and search the sample shop
 
 $(RUNS): pyproject.toml
 	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	$(BIN)/pip install --quiet --editable .
 	touch $(RUNS)
 
 test: $(STAMP)  ## set up what the tests need and run them
@@ -29,8 +30,8 @@ setup: $(STAMP)  ## make the virtual environment with everything the tests need
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet torch==2.13.0
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/pip install --quiet $(TORCH)
+	$(BIN)/pip install --quiet $(TORCH) --editable '.[dev]'
 	touch $(STAMP)
 
 format: $(STAMP)  ## is everything formatted?

@@ -50,6 +50,13 @@ class Settings(BaseSettings):
     looks: str = Field(
         "", description="bundle for picture ↔ picture; empty: the pictures of the cross-modal one"
     )
+    alpha: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="share of vectors against keywords in hybrid search; empty: as the bundles "
+        "in use say",
+    )
     attributes: dict[str, AttributeType] = Field(
         default_factory=dict,
         description="filterable attributes and their types: keyword, keywords, number, bool, date",

@@ -193,7 +193,15 @@ class App:
         pool = ThreadPoolExecutor(PROBE_THREADS, thread_name_prefix="probe")
         self._closing.callback(pool.shutdown, cancel_futures=True)
         matcher = Matcher(self.query_encoders, self.index, query_tokens, pool)
-        return SearchEngine(self.catalog, self.media, matcher)
+        return SearchEngine(self.catalog, self.media, matcher, alpha=self.alpha)
+
+    @property
+    def alpha(self) -> float:
+        """Share of vectors in hybrid search: as set, else what the bundles in use deserve."""
+        if self.settings.alpha is not None:
+            return self.settings.alpha
+        self.encoders  # noqa: B018 - loads the bundles that the settings name
+        return min((bundle.card.alpha for bundle in self._loaded.values()), default=0.5)
 
     def worker(self, on_settled: Callable[[int], None] = lambda changes: None) -> Worker:
         """
@@ -222,7 +230,7 @@ class App:
     def import_all(
         self,
         records: Iterable[Record | BadRecord],
-        stop: threading.Event,
+        stop: threading.Event | None = None,
         *,
         index: bool = True,
         on_progress: Callable[[str, int], None] = lambda phase, done: None,
@@ -237,6 +245,7 @@ class App:
         Returns:
             The tally, and how many changes this process settled.
         """
+        stop = stop or threading.Event()
         done_so_far = 0
 
         def indexed(changes: int) -> None:

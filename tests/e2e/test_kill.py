@@ -15,7 +15,7 @@ import pytest
 from fakes import jpeg
 from shell import Shell, start
 
-PICTURES = 900
+PICTURES = 2_400
 KILLS = 20
 
 IMPORTER = """
@@ -66,8 +66,7 @@ def test_a_killed_import_loses_no_acknowledged_product(
         assert child.stdout.readline() == "ready\n"
         time.sleep(random.uniform(0.05, 0.5))
         child.kill()
-        printed = child.stdout.read().split()
-        child.wait()
+        printed = child.communicate()[0].split()
         kills += 1
         acknowledged = max([acknowledged, *map(int, filter(str.isdecimal, printed))])
         assert stored(shell.home) >= acknowledged

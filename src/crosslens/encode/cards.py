@@ -157,6 +157,8 @@ class Card:
         space: name of the vector space; ends with "/" and the precision, for vectors of another
             precision are other vectors.
         languages: BCP 47 tags; may be empty.
+        alpha: share of vectors against keywords that hybrid search gives this bundle unless told
+            otherwise, in [0, 1]; a small bundle deserves less than an even share.
         digests: per file name; `write_bundle` fills it.
         training: free-form: command, data, metrics.
 
@@ -171,6 +173,7 @@ class Card:
     precision: str
     dim: int
     languages: tuple[str, ...] = ()
+    alpha: float = 0.5
     text: TextCard | None = None
     picture: PictureCard | None = None
     digests: Mapping[str, Digest] = field(default_factory=dict)
@@ -182,6 +185,8 @@ class Card:
         ending = f"/{self.precision}"
         _check(self.space.endswith(ending), "space", self.space, f"a name that ends with {ending}")
         _check_whole("dim", self.dim, 1, MAX_DIM)
+        good = isinstance(self.alpha, int | float) and 0 <= self.alpha <= 1
+        _check(good, "alpha", self.alpha, "a number from 0 to 1")
         _check(isinstance(self.languages, tuple), "languages", self.languages, "a list of tags")
         for language in self.languages:
             _check_text("languages", language)

@@ -34,12 +34,20 @@ class Page:
 
 
 class SearchEngine:
-    """Answer questions over a catalogue and its index; safe to call from many threads."""
+    """
+    Answer questions over a catalogue and its index; safe to call from many threads.
 
-    def __init__(self, catalog: CatalogStore, media: MediaStore, matcher: Matcher) -> None:
+    Args:
+        alpha: share of vectors in hybrid search where a request names none.
+    """
+
+    def __init__(
+        self, catalog: CatalogStore, media: MediaStore, matcher: Matcher, *, alpha: float = 0.5
+    ) -> None:
         self._catalog = catalog
         self._media = media
         self._matcher = matcher
+        self._alpha = alpha
 
     def search(self, request: SearchRequest) -> Answer:
         """
@@ -52,7 +60,7 @@ class SearchEngine:
         """
         started = perf_counter()
         request = self._with_own_pictures(request)
-        chosen = plan(request)
+        chosen = plan(request, alpha=self._alpha)
         page = self._page(chosen, request)
         end = request.offset + request.limit
         shown = present.hits(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from crosslens.errors import InvalidRequest
@@ -66,14 +66,18 @@ COMPOSED = Probe("composed", Purpose.COMPOSED, Modality.PICTURE, 1.0)
 KEYWORD = Probe("keyword", None, Modality.TEXT, 1.0)
 
 
-def plan(request: SearchRequest) -> Plan:
+def plan(request: SearchRequest, *, alpha: float = 0.5) -> Plan:
     """
     Choose probes, weights and depth.
+
+    Args:
+        alpha: share of vectors in hybrid search where the request names none.
 
     Raises:
         InvalidRequest: the kind needs words or a picture that the request lacks.
     """
     kind = resolve(request)
+    request = request if request.alpha is not None else replace(request, alpha=alpha)
     probes = _PROBES[kind](request)
     page = request.offset + request.limit
     depth = page if len(probes) == 1 else max(FUSED_DEPTH, 2 * page)
@@ -101,7 +105,7 @@ def _single(probe: Probe) -> Callable[[SearchRequest], tuple[Probe, ...]]:
 
 
 def _hybrid(request: SearchRequest) -> tuple[Probe, ...]:
-    alpha = 0.5 if request.alpha is None else request.alpha
+    alpha = request.alpha or 0.0
     dense: list[Probe] = []
     if request.pictures:
         dense.append(IMAGE2IMAGE)

@@ -39,7 +39,7 @@ class SearchRequest:
         pictures: encoded pictures to look like; several are several views of one wish.
         product_id: look like this product, by its own pictures; it is left out of the answer.
         alpha: share of dense probes against keywords in [0, 1]; 1 is exactly dense only, 0 exactly
-            keywords only. None is an even share.
+            keywords only. None leaves it to the bundle in use.
         where: only products that fit.
         facets: attributes to count values of, over the products found.
         limit, offset: a page of the ranking: 1 to 1,000 from 0 to 10,000.
