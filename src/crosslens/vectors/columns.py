@@ -41,10 +41,5 @@ def query_words(tokens: Iterable[str]) -> str:
     return words(list(tokens)[:MAX_QUERY_TOKENS])
 
 
-def picture_key(product_id: int, position: int) -> str:
-    """Return the key of a picture row."""
-    return f"{product_id}:{position}"
-
-
 def _digest(text: str, size: int) -> str:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=size).hexdigest()

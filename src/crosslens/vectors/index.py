@@ -89,6 +89,11 @@ class ProductRows:
     tokens: Sequence[str]
     attributes: Attributes
 
+    @property
+    def picture_count(self) -> int:
+        """How many pictures the product has."""
+        return len(self.pictures[0]) if self.pictures else 0
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:

@@ -16,6 +16,7 @@ from crosslens.vectors.columns import query_words, words
 from crosslens.vectors.filters import Filter, check, holds, indexed
 from crosslens.vectors.index import Counts, IndexSpec, ProductRows
 from crosslens.vectors.live import LiveIndex
+from crosslens.vectors.picture_rows import rank
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +74,18 @@ class MemoryIndex:
             passing = set(self._passing(where))
             scores = bm25(query_words(tokens).split(), self._words)
         found = [Candidate(key, score) for key, score in scores.items() if key in passing]
-        return sorted(found, key=lambda c: (-c.score, c.product_id))[: max(0, limit)]
+        return sorted(found, key=rank)[: max(0, limit)]
 
     def revisions(self) -> Iterator[tuple[int, int, int]]:
         """List products; rows of one product can never disagree here."""
         with self._lock:
             rows = sorted(self._rows.values(), key=lambda row: row.product_id)
-        return iter([(row.product_id, row.revision, _pictures(row)) for row in rows])
+        return iter([(row.product_id, row.revision, row.picture_count) for row in rows])
 
     def counts(self) -> Counts:
         """Count rows."""
         with self._lock:
-            return Counts(len(self._rows), sum(map(_pictures, self._rows.values())))
+            return Counts(len(self._rows), sum(row.picture_count for row in self._rows.values()))
 
     def needs_optimize(self) -> bool:
         """Say no: there is nothing to build."""
@@ -173,10 +174,6 @@ class MemoryDraft:
         if self._live is not None:
             self.index.close()
             self._live = None
-
-
-def _pictures(row: ProductRows) -> int:
-    return len(row.pictures[0]) if row.pictures else 0
 
 
 def _best_per_product(

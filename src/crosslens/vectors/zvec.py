@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from shutil import rmtree
 from typing import Any, Final
@@ -16,15 +16,20 @@ from crosslens.errors import IndexBroken, Unavailable
 from crosslens.values import Candidate, Floats, Modality, Space, Vectors
 from crosslens.vectors import saved_spec
 from crosslens.vectors import zvec_collections as engine
-from crosslens.vectors.columns import picture_key, query_words, space_column, words
+from crosslens.vectors.columns import query_words, space_column, words
 from crosslens.vectors.filters import Filter, check
 from crosslens.vectors.generations import Generations
 from crosslens.vectors.index import Counts, IndexSpec, ProductRows
 from crosslens.vectors.live import LiveIndex
+from crosslens.vectors.picture_rows import Hit, best_products, picture_key, rank, surplus_keys
 from crosslens.vectors.rendering import render
 from crosslens.vectors.revisions import agreed
 
+# Candidates by 8-bit vectors, exact distances for the best of them: recall@10 was 1.000 on 20,000
+# rows of benchmarks/recall.py. Rows without a graph are scanned, and only a factor refines those.
 EF: Final = 128
+MOST_EF: Final = 2_048  # the engine's limit
+REFINED_PER_HIT: Final = 4.0
 MOST_HITS: Final = 100_000  # the engine's limit
 
 _TEXT_FIELDS: Final = (engine.REVISION, engine.PICTURES)
@@ -100,7 +105,7 @@ class ZvecIndex:
                 engine.write(
                     self._pictures, (doc for row in part for doc in self._picture_docs(row))
                 )
-                self._delete_pictures({row.product_id: _pictures(row) for row in part})
+                self._delete_pictures({row.product_id: row.picture_count for row in part})
                 engine.write(self._text, map(self._text_doc, part))
             self._count_pictures_per_product()
 
@@ -136,7 +141,7 @@ class ZvecIndex:
         )
         with engine.translated(self.folder):
             hits = engine.search(self._text, query, min(limit, MOST_HITS), condition)
-        return sorted((Candidate(int(d.id), d.score) for d in hits), key=_rank)
+        return sorted((Candidate(int(d.id), d.score) for d in hits), key=rank)
 
     def revisions(self) -> Iterator[tuple[int, int, int]]:
         """List what both collections hold; waits for `optimize`, writes wait for its snapshot."""
@@ -185,30 +190,26 @@ class ZvecIndex:
         self, space: Space, row: Floats, limit: int, condition: str | None
     ) -> list[Candidate]:
         hits = engine.search(self._text, _near(space, row, limit), limit, condition)
-        return sorted((Candidate(int(d.id), _cosine(d.score)) for d in hits), key=_rank)
+        return sorted((Candidate(int(d.id), _cosine(d.score)) for d in hits), key=rank)
 
     def _pictures_near(
         self, space: Space, row: Floats, limit: int, condition: str | None
     ) -> list[Candidate]:
-        asked = min(MOST_HITS, self._first_ask(limit))
-        while True:
-            hits = engine.search(self._pictures, _near(space, row, asked), asked, condition)
-            found = _best_pictures(hits)
-            if len(found) >= limit or len(hits) < asked or asked == MOST_HITS:
-                return found[:limit]
-            asked = min(MOST_HITS, 3 * asked)
+        def hits(asked: int) -> list[Hit]:
+            query = _near(space, row, asked)
+            found = engine.search(self._pictures, query, asked, condition)
+            return [(d.id, _cosine(d.score)) for d in found]
+
+        return best_products(hits, limit, self._pictures_per_product, most=MOST_HITS)
 
     def _count_pictures_per_product(self) -> None:
         counts = self.counts()  # not while searching: it stops the engine for a moment
         self._pictures_per_product = counts.pictures / max(1, counts.products)
 
-    def _first_ask(self, limit: int) -> int:
-        return int(limit * min(8.0, max(1.0, self._pictures_per_product))) + 4
-
     def _text_doc(self, row: ProductRows) -> zvec.Doc:
         fields = engine.attribute_fields(row.attributes, self.spec.attributes) | {
             engine.REVISION: row.revision,
-            engine.PICTURES: _pictures(row),
+            engine.PICTURES: row.picture_count,
             engine.TOKENS: words(row.tokens),
         }
         vectors = {space_column(v.space): v.array[0] for v in row.text}
@@ -218,20 +219,14 @@ class ZvecIndex:
         fields = engine.attribute_fields(row.attributes, self.spec.attributes) | {
             engine.REVISION: row.revision
         }
-        for position in range(_pictures(row)):
+        for position in range(row.picture_count):
             vectors = {space_column(v.space): v.array[position] for v in row.pictures}
             key = picture_key(row.product_id, position)
             yield zvec.Doc(key, vectors=vectors, fields=fields)
 
     def _delete_pictures(self, kept: Mapping[int, int]) -> None:
-        surplus: list[str] = []
-        next_keys = {picture_key(key, count): (key, count) for key, count in kept.items()}
-        while next_keys:
-            present = engine.present(self._pictures, next_keys)
-            surplus.extend(present)
-            following = [next_keys[key] for key in present]
-            next_keys = {picture_key(key, n + 1): (key, n + 1) for key, n in following}
-        engine.delete(self._pictures, surplus[::-1])  # last ones first, so that no gap can remain
+        surplus = surplus_keys(kept, lambda keys: engine.present(self._pictures, keys))
+        engine.delete(self._pictures, surplus)
 
 
 class ZvecStore:
@@ -339,32 +334,14 @@ class ZvecDraft:
 
 
 def _near(space: Space, row: Floats, asked: int) -> zvec.Query:
-    param = zvec.HnswQueryParam(ef=max(EF, 2 * asked), is_using_refiner=True)
+    param = zvec.HnswQueryParam(
+        ef=min(MOST_EF, max(EF, 2 * asked)), is_using_refiner=True, scale_factor=REFINED_PER_HIT
+    )
     return zvec.Query(space_column(space), vector=row, param=param)
-
-
-def _best_pictures(hits: Iterable[zvec.Doc]) -> list[Candidate]:
-    best: dict[int, tuple[float, int]] = {}
-    for hit in hits:
-        key, _, position = hit.id.partition(":")
-        offer = (_cosine(hit.score), -int(position))
-        product_id = int(key)
-        if product_id not in best or offer > best[product_id]:
-            best[product_id] = offer
-    found = [Candidate(key, score, -negated) for key, (score, negated) in best.items()]
-    return sorted(found, key=_rank)
-
-
-def _rank(candidate: Candidate) -> tuple[float, int]:
-    return (-candidate.score, candidate.product_id)
 
 
 def _cosine(distance: float) -> float:
     return max(-1.0, min(1.0, round(1.0 - distance, 6)))
-
-
-def _pictures(row: ProductRows) -> int:
-    return len(row.pictures[0]) if row.pictures else 0
 
 
 def _bytes(row: ProductRows) -> int:
