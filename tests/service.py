@@ -6,6 +6,7 @@ import base64
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import uvicorn
 from fastapi.testclient import TestClient
 
 from crosslens.api.app import create_app
@@ -67,13 +69,8 @@ class Served:
         raise AssertionError("the worker does not settle")
 
 
-@contextmanager
-def served(
-    home: Path, bounds: Bounds | None = None, house: House | None = None, **swapped: Any
-) -> Iterator[Served]:
-    """Open a service in this process."""
-    house = house or House()
-    fetcher = FakeFetcher()
+def application(home: Path, bounds: Bounds | None, house: House, **swapped: Any) -> Any:
+    """Make the application over a house."""
     parts: dict[str, Any] = {
         "home": home,
         "catalog": house.catalog,
@@ -81,13 +78,38 @@ def served(
         "editor": house.editor,
         "engine": house.engine(),
         "index_store": house.store,
-        "fetcher": fetcher,
+        "fetcher": FakeFetcher(),
         "work": lambda stop: house.worker(idle_s=0.01).run(stop),
         "attributes": ATTRIBUTES,
     }
-    app = create_app(Services(**(parts | swapped)), bounds)
+    return create_app(Services(**(parts | swapped)), bounds)
+
+
+@contextmanager
+def served(
+    home: Path, bounds: Bounds | None = None, house: House | None = None, **swapped: Any
+) -> Iterator[Served]:
+    """Open a service in this process, without a network."""
+    house, fetcher = house or House(), FakeFetcher()
+    app = application(home, bounds, house, **{"fetcher": fetcher, **swapped})
     with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as http:
         yield Served(http, house, fetcher, app, home)
+
+
+@contextmanager
+def listening(app: Any) -> Iterator[str]:
+    """Let an application listen on a free port of this machine; yield its address."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, ws="none"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            assert thread.is_alive()
+            time.sleep(0.005)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 def base64_of(content: bytes) -> dict[str, str]:

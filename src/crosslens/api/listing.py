@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from crosslens.catalog.listing import Mark, Order, mark
@@ -22,19 +22,32 @@ _AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """
+    Where a cursor stands: at a product.
+
+    Attributes:
+        value: as in `Mark`; None for titles, which are too long for an address and are looked up.
+    """
+
+    value: int | None
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """
     Which page.
 
     Attributes:
-        after: the cursor's mark; then `page` counts for nothing.
+        after: where the cursor stands; then `page` counts for nothing.
     """
 
     order: Order = Order.CREATED
     descending: bool = True
     page: int = 1
     page_size: int = 20
-    after: Mark | None = None
+    after: Place | None = None
     where: Filter | None = None
 
     @property
@@ -73,19 +86,21 @@ def leaf(catalog: CatalogStore, types: Mapping[str, AttributeType], wanted: Want
     Raises:
         InvalidFilter: the filter does not fit the declared attributes.
     """
+    after = None if wanted.after is None else _found(catalog, wanted.order, wanted.after)
     if wanted.where is None:
-        return _plain(catalog, wanted)
-    return _filtered(catalog, types, wanted, filters.check(wanted.where, types))
+        return _plain(catalog, wanted, after)
+    where = filters.check(wanted.where, types)
+    return _filtered(catalog, wanted, after, lambda p: _fits(p, where, types))
 
 
 def to_cursor(wanted: Wanted, at: Mark) -> str:
     """Write down where a reading stopped, and in which order it was."""
-    place = [wanted.order.value, wanted.descending, at.value, at.id]
-    text = json.dumps(place, ensure_ascii=False, separators=(",", ":"))
+    value = None if wanted.order is Order.TITLE else at.value
+    text = json.dumps([wanted.order, wanted.descending, value, at.id], separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode("ascii").rstrip("=")
 
 
-def from_cursor(text: str) -> tuple[Order, bool, Mark]:
+def from_cursor(text: str) -> tuple[Order, bool, Place]:
     """
     Read a cursor.
 
@@ -95,23 +110,36 @@ def from_cursor(text: str) -> tuple[Order, bool, Mark]:
     try:
         padded = text.encode("ascii") + b"=" * (-len(text) % 4)
         order, descending, value, id = json.loads(base64.urlsafe_b64decode(padded))
-        kind = str if order == Order.TITLE else int
-        if type(descending) is not bool or type(value) is not kind or type(id) is not int:
+        numbers = [id] if order == Order.TITLE and value is None else [id, value]
+        if type(descending) is not bool or any(type(number) is not int for number in numbers):
             raise ValueError("other types")
-        if not all(abs(n) < 2**63 for n in (value, id) if isinstance(n, int)):
+        if any(abs(number) >= 2**63 for number in numbers):
             raise ValueError("out of range")
-        return Order(order), descending, Mark(value, id)
+        return Order(order), descending, Place(value, id)
     except (ValueError, TypeError, binascii.Error, RecursionError) as exc:
         raise InvalidRequest("cursor is not one of ours", hint="use next_cursor as it is") from exc
 
 
-def _plain(catalog: CatalogStore, wanted: Wanted) -> Listed:
+def _found(catalog: CatalogStore, order: Order, place: Place) -> Mark:
+    if place.value is not None:
+        return Mark(place.value, place.id)
+    product = catalog.read([place.id]).get(place.id)  # also a removed one keeps its title
+    if product is None:
+        raise InvalidRequest("cursor is not one of ours", hint="use next_cursor as it is")
+    return mark(product, order)
+
+
+def _fits(product: Product, where: Filter, types: Mapping[str, AttributeType]) -> bool:
+    return filters.holds(where, filters.indexed(product.fields.attributes, types))
+
+
+def _plain(catalog: CatalogStore, wanted: Wanted, after: Mark | None) -> Listed:
     found = catalog.listed(
         limit=wanted.page_size + 1,
         order=wanted.order,
         descending=wanted.descending,
         offset=wanted.offset,
-        after=wanted.after,
+        after=after,
     )
     shown = found[: wanted.page_size]
     more = mark(shown[-1], wanted.order) if len(found) > len(shown) else None
@@ -119,18 +147,21 @@ def _plain(catalog: CatalogStore, wanted: Wanted) -> Listed:
 
 
 def _filtered(
-    catalog: CatalogStore, types: Mapping[str, AttributeType], wanted: Wanted, where: Filter
+    catalog: CatalogStore,
+    wanted: Wanted,
+    after: Mark | None,
+    fits: Callable[[Product], bool],
 ) -> Listed:
     """Look at products in order: this is how filters are meant, the same over every database."""
     shown: list[Product] = []
     fitting = 0
     last = None
-    for seen, product in enumerate(_from(catalog, wanted)):
+    for seen, product in enumerate(_from(catalog, wanted, after)):
         if seen == SCANNED:
             at = mark(shown[-1], wanted.order) if len(shown) == wanted.page_size else last
             return Listed(shown, fitting, False, at)
         last = mark(product, wanted.order)
-        if filters.holds(where, filters.indexed(product.fields.attributes, types)):
+        if fits(product):
             fitting += 1
             if wanted.offset < fitting <= wanted.offset + wanted.page_size:
                 shown.append(product)
@@ -139,8 +170,7 @@ def _filtered(
     return Listed(shown, fitting, exact, mark(shown[-1], wanted.order) if more and shown else None)
 
 
-def _from(catalog: CatalogStore, wanted: Wanted) -> Iterator[Product]:
-    after = wanted.after
+def _from(catalog: CatalogStore, wanted: Wanted, after: Mark | None) -> Iterator[Product]:
     while found := catalog.listed(
         limit=_AT_ONCE, order=wanted.order, descending=wanted.descending, after=after
     ):

@@ -113,5 +113,6 @@ def checked_key(key: str) -> str:
 
 async def _outcome(promise: asyncio.Future[Reply]) -> Reply | None:
     """Wait for the first one; None if it failed."""
-    await asyncio.wait([promise])
+    if not promise.done():
+        await asyncio.wait([promise])
     return None if promise.cancelled() else promise.result()

@@ -181,14 +181,14 @@ class ListQuery(Wire):
     filter: str | None = Field(
         None,
         min_length=1,
-        max_length=10_000,
+        max_length=2_000,
         examples=["colour = red"],
         description="as in a search",
     )
     cursor: str | None = Field(
         None,
-        min_length=1,
-        max_length=16_000,
+        max_length=200,
+        pattern="^[A-Za-z0-9_-]+$",
         description="next_cursor of the page before; it keeps the order, however deep",
     )
 

@@ -55,7 +55,7 @@ async def similar(
     request: Request,
     product_id: ProductId,
     kind: KindName = "auto",
-    filter: Annotated[str | None, Query(min_length=1, max_length=10_000)] = None,
+    filter: Annotated[str | None, Query(min_length=1, max_length=2_000)] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 10,
     offset: Annotated[int, Query(ge=0, le=MAX_OFFSET)] = 0,
 ) -> Response:
