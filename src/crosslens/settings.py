@@ -189,12 +189,25 @@ def write_missing(home: Path, **tables: Mapping[str, str]) -> bool:
     }
     added = "".join(_toml_table(name, rows) for name, rows in tables.items() if name not in present)
     if added:
-        home.mkdir(parents=True, exist_ok=True)
-        joined = f"{text.rstrip()}\n\n{added}" if text.strip() else added
-        draft = file.with_suffix(".toml.new")
-        draft.write_text(joined, "utf-8")
-        draft.replace(file)
+        _write(file, f"{text.rstrip()}\n\n{added}" if text.strip() else added)
     return bool(added)
+
+
+def write_value(home: Path, name: str, value: str) -> None:
+    """Set one plain value in the home's file; the rest of it, comments included, stays."""
+    file = home / FILE
+    lines = file.read_text("utf-8").splitlines() if file.exists() else []
+    tables = next((n for n, line in enumerate(lines) if line.lstrip().startswith("[")), len(lines))
+    kept = [line for line in lines[:tables] if line.split("=")[0].strip() != name]
+    wanted = f"{name} = {_toml_text(value)}"
+    _write(file, "\n".join([wanted, *kept, *lines[tables:]]) + "\n")
+
+
+def _write(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_suffix(".toml.new")
+    draft.write_text(text, "utf-8")
+    draft.replace(file)
 
 
 def _toml_table(name: str, rows: Mapping[str, str]) -> str:

@@ -11,7 +11,7 @@ import typer
 
 from crosslens.cli import demo as demo_command
 from crosslens.cli import doctor as doctor_command
-from crosslens.cli import evaluate, imports, index, key, model, product, sample, search
+from crosslens.cli import evaluate, imports, index, key, model, product, sample, search, train
 from crosslens.cli import serve as serve_command
 from crosslens.cli.screen import State, report_error
 from crosslens.errors import CrosslensError
@@ -29,6 +29,7 @@ app.add_typer(product.app, name="product")
 app.add_typer(index.app, name="index")
 app.add_typer(model.app, name="model")
 app.add_typer(sample.app, name="sample")
+app.add_typer(train.app, name="train")
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(key.app, name="key")
 app.command("serve")(serve_command.serve)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from crosslens.cli.screen import Json, opened, print_json, say, table
-from crosslens.errors import CrosslensError
+from crosslens.errors import CrosslensError, InvalidRequest
 
 if TYPE_CHECKING:
     from crosslens.encode.cards import Card
     from crosslens.wiring import App
+
+PURPOSES = ("cross_modal", "text", "looks")
 
 app = typer.Typer(help="List, show and check encoder bundles.", no_args_is_help=True)
 
@@ -26,7 +29,9 @@ def list_(context: typer.Context, as_json: Json = False) -> None:
             print_json({"models": rows})
             return
         shown = [[", ".join(v) if isinstance(v, list) else v for v in row.values()] for row in rows]
-        table(["name", "space", "dim", "towers", "licence", "used for", "about"], shown)
+        table(["name", "space", "dim", "towers", "licence", "used for"], [r[:-1] for r in shown])
+        for row in rows:
+            print(f"{row['name']}: {row['about']}")
 
 
 def _row(card: Card, purposes: list[str]) -> dict[str, Any]:
@@ -76,6 +81,37 @@ def check(
         if not all(check["ok"] for check in checks):
             say("hint: do not use a bundle that fails; export or install it again")
             raise typer.Exit(1)
+
+
+@app.command()
+def use(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="Name of a bundle, or its folder.")],
+    purpose: Annotated[
+        str, typer.Option("--for", help="cross-modal (words and pictures), text, or looks.")
+    ] = "cross-modal",
+    as_json: Json = False,
+) -> None:
+    """Switch to a bundle: check it, build the index for it beside the live one, and switch."""
+    from crosslens import settings, wiring
+    from crosslens.cli.progress import progress
+
+    setting = purpose.replace("-", "_")
+    if setting not in PURPOSES:
+        allowed = ", ".join(wanted.replace("_", "-") for wanted in PURPOSES)
+        raise InvalidRequest(f"purpose is {purpose!r}, allowed are {allowed}")
+    own = settings.load(context.obj.home)
+    name = str(Path(name).expanduser().absolute()) if "/" in name else name
+    with wiring.build(own.model_copy(update={setting: name})) as app:
+        app.bundle(name).check().require(name)
+        with progress(app.catalog.summary().products) as bar:
+            done = app.rebuild(progress=lambda n, total: bar("rebuilding", n))
+        settings.write_value(own.home, setting, name)
+        app.worker().drain()
+    if as_json:
+        print_json({"name": name, "purpose": purpose, "products": done.products})
+    else:
+        print(f"{name} now serves {purpose}; {done.products} products indexed for it")
 
 
 def _checked(app: App, name: str) -> dict[str, Any]:
