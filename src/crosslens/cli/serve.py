@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
+from socket import AF_INET, AF_INET6, create_server, socket
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from crosslens.settings import Settings
 
 GRACE_S = 20
+BACKLOG = 2048
 
 
 def serve(
@@ -38,8 +40,8 @@ def serve(
         on_loopback = is_loopback(settings.host)
         if not on_loopback:
             require_key(settings)
-        with _quiet_signals():
-            _run(app.http(open_door=on_loopback), settings)
+        with _listening(settings.host, settings.port) as door, _quiet_signals():
+            _run(app.http(open_door=on_loopback), door)
 
 
 def is_loopback(host: str) -> bool:
@@ -67,7 +69,29 @@ def require_key(settings: Settings) -> None:
         )
 
 
-def _run(application: Any, settings: Settings) -> None:
+@contextmanager
+def _listening(host: str, port: int) -> Iterator[socket]:
+    """
+    Take the port before anything is loaded; early callers wait in its queue.
+
+    Raises:
+        Unavailable: it cannot be had.
+    """
+    from crosslens.errors import Unavailable
+
+    family = AF_INET6 if ":" in host else AF_INET
+    try:
+        door = create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as exc:
+        raise Unavailable(
+            f"cannot listen on {host} port {port}: {exc.strerror}",
+            hint="another program may have the port; choose one with --port",
+        ) from exc
+    with door:
+        yield door
+
+
+def _run(application: Any, door: socket) -> None:
     import uvicorn
 
     class Server(uvicorn.Server):
@@ -76,12 +100,10 @@ def _run(application: Any, settings: Settings) -> None:
         async def startup(self, sockets: Any = None) -> None:
             await super().startup(sockets)
             if self.started:
-                _tell(settings.host, self.servers[0].sockets[0].getsockname()[1])
+                _tell(*door.getsockname()[:2])
 
     config = uvicorn.Config(
         application,
-        host=settings.host,
-        port=settings.port,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -89,15 +111,7 @@ def _run(application: Any, settings: Settings) -> None:
         timeout_graceful_shutdown=GRACE_S,
         ws="none",
     )
-    server = Server(config)
-    server.run()
-    if not server.started:
-        from crosslens.errors import Unavailable
-
-        raise Unavailable(
-            f"cannot listen on {settings.host} port {settings.port}",
-            hint="another program may have the port; choose one with --port",
-        )
+    Server(config).run(sockets=[door])
 
 
 def _tell(host: str, port: int) -> None:
