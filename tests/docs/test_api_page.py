@@ -38,12 +38,14 @@ def test_every_example_does_what_the_page_says(
 ) -> None:
     monkeypatch.chdir(world["folder"])
     names: dict[str, Any] = {"url": world["url"], "key": world["key"]}
-    for kind, code in BLOCKS:
-        if kind == "python":
-            exec(compile(code, str(PAGE), "exec"), names)
-        elif kind == "sh" and "URL=" not in code:
-            _run(code, world)
-    names["client"].close()
+    try:
+        for kind, code in BLOCKS:
+            if kind == "python":
+                exec(compile(code, str(PAGE), "exec"), names)
+            elif kind == "sh" and "URL=" not in code:
+                _run(code, world)
+    finally:
+        names["client"].close()
 
 
 def _run(code: str, world: dict[str, Any]) -> None:

@@ -1,11 +1,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 
 import pytest
+import structlog
 
 from service import Served, served
+
+
+@pytest.fixture(autouse=True)
+def log() -> Iterator[StringIO]:
+    """All that is logged, debug lines too."""
+    lines = StringIO()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.dict_tracebacks,
+            structlog.processors.JSONRenderer(ensure_ascii=False, default=repr),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(lines),
+    )
+    yield lines
+    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -34,9 +34,9 @@ from service import application, listening
 QUICK = Patience(tries=4, first_s=0.001, longest_s=0.01)
 
 
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with listening(application(tmp_path_factory.mktemp("client"), None, House())) as url:
+@pytest.fixture
+def url(tmp_path: Path) -> Iterator[str]:
+    with listening(application(tmp_path, None, House())) as url:
         yield url
 
 
