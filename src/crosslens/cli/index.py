@@ -25,7 +25,7 @@ def work(
 
     with opened(context) as app, interruptible() as stop:
         worker = app.worker()
-        settled = worker.run(stop) if follow else worker.drain(stop)
+        settled = worker.run(stop) if follow else worker.finish(stop)
         backlog = app.catalog.backlog()
         if as_json:
             print_json(

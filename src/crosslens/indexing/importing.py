@@ -145,11 +145,11 @@ class Indexing:
             last = stored.is_set()  # asked before the drain: what is stored after it comes next
             worker = worker or self._worker()
             if worker is not None:
-                settled += worker.drain(stop)
+                settled += worker.finish(stop) if last else worker.drain(stop)
             elif last:
                 self._watch(stop)
                 worker = self._worker()
-                return settled + (worker.drain(stop) if worker else 0)
+                return settled + (worker.finish(stop) if worker else 0)
             if last or stop.is_set():
                 return settled
             stored.wait(0.05)

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from time import monotonic
 
 from crosslens.catalog.changes import Change
 from crosslens.catalog.product import Product
@@ -103,6 +104,24 @@ class Worker:
                 self._on_settled(done)
                 settled += done
                 self._tend()
+
+    def finish(self, stop: threading.Event, *, patience_s: float = 10.0) -> int:
+        """
+        Settle everything, waiting for what was postponed and is due soon.
+
+        Args:
+            patience_s: seconds without progress after which the rest is left for later.
+
+        Returns:
+            How many changes were settled.
+        """
+        settled, since = self.drain(stop), monotonic()
+        while self._catalog.backlog().waiting and monotonic() - since < patience_s:
+            if stop.wait(self._pace.idle_s):
+                break
+            if done := self.drain(stop):
+                settled, since = settled + done, monotonic()
+        return settled
 
     def run(self, stop: threading.Event) -> int:
         """

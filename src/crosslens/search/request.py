@@ -80,4 +80,5 @@ class SearchRequest:
 def _within(name: str, value: int, least: int, most: int) -> None:
     whole: object = value  # callers outside of type checking pass what users typed
     if isinstance(whole, bool) or not isinstance(whole, int) or not least <= whole <= most:
-        raise InvalidRequest(f"{name} is {value!r}, allowed is {least:,} to {most:,}")
+        shown = f"{value:,}" if type(value) is int else repr(value)
+        raise InvalidRequest(f"{name} is {shown}, allowed is {least:,} to {most:,}")
