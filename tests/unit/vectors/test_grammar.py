@@ -12,7 +12,8 @@ from crosslens.vectors.grammar import MAX_DEPTH, MAX_LENGTH, parse
 
 
 def test_the_example_of_the_readme_reads_as_it_says() -> None:
-    expression = 'baseColour = "Red" and (year >= 2012 or usage in ("Casual", "Sports")) and not gender = Men'
+    colour, usage = 'baseColour = "Red"', 'usage in ("Casual", "Sports")'
+    expression = f"{colour} and (year >= 2012 or {usage}) and not gender = Men"
     assert parse(expression) == And(
         (
             Compare("baseColour", "=", "Red"),
