@@ -30,10 +30,20 @@ def configure(*, verbose: bool = False, as_json: bool | None = None) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(_Stderr()),  # type: ignore[arg-type]
     )
+
+
+class _Stderr:
+    """Whatever stderr is at the moment of writing: it may have been exchanged since."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
 
 
 def logger(name: str) -> Any:
     """Return a logger that names its part of the house."""
-    return structlog.get_logger().bind(part=name)
+    return structlog.get_logger(part=name)  # binds late, so that `configure` may come after
