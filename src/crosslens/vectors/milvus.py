@@ -8,7 +8,7 @@ import itertools
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Concatenate, Final, ParamSpec, TypeVar
+from typing import Concatenate, Final, ParamSpec, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +46,7 @@ def _following(
                 raise
             return call(self, *args, **kwargs)
 
-    return following
+    return cast("Callable[Concatenate[MilvusIndex, _P], _R]", following)
 
 
 class MilvusIndex:
@@ -56,15 +56,16 @@ class MilvusIndex:
     As with Zvec, a product's text row is written after its pictures and removed after them.
 
     Args:
-        latest: returns the generation that is live now; another process may exchange it. What
-            was written to a former one meanwhile is written again. None: this one for ever.
+        latest: returns the generation that is live now, given the one that was; another process
+            may exchange it. What was written to a former one meanwhile is written again. None:
+            this one for ever.
     """
 
     def __init__(
         self,
         milvus: Connection,
         generation: Generation,
-        latest: Callable[[], Generation] | None = None,
+        latest: Callable[[Generation], Generation] | None = None,
     ) -> None:
         self.generation = generation
         self._milvus = milvus
@@ -82,7 +83,7 @@ class MilvusIndex:
         """Turn to the generation that is live now; say whether it is another one."""
         former = self.generation
         if self._latest is not None:
-            self.generation = self._latest()
+            self.generation = self._latest(former)
         return self.generation.name != former.name
 
     @_following
@@ -338,11 +339,13 @@ class MilvusStore:
             index.optimize()  # a killed process leaves rows that every search reads one by one
         return index
 
-    def _latest(self) -> Generation:
-        generation = self._pointed_at()
-        if generation is None:
+    def _latest(self, former: Generation) -> Generation:
+        name = engine.pointed_at(self._milvus(), self._prefix)
+        if name is None:
             raise Unavailable("the vector index was dropped", hint="run `crosslens index rebuild`")
-        return generation
+        if name == former.name:
+            return former
+        return engine.opened(self._milvus(), self._prefix, name)
 
     def _pointed_at(self) -> Generation | None:
         name = engine.pointed_at(self._milvus(), self._prefix)

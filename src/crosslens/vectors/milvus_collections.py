@@ -90,24 +90,13 @@ def create(milvus: Connection, generation: Generation) -> None:
     pictures = _schema(milvus, spec, spec.picture)
     pictures.add_field(KEY, milvus.library.DataType.VARCHAR, is_primary=True, max_length=64)
     pictures.add_field(PRODUCT, milvus.library.DataType.INT64)
-    for name, schema, spaces in (
-        (generation.pictures, pictures, spec.picture),
-        (generation.text, text, spec.text),
-    ):
-        milvus.ask(
-            "create_collection",
-            name,
-            schema=schema,
-            index_params=_graphs(milvus, spaces, keywords=schema is text),
-            consistency_level="Strong",
-            # Milvus Lite forgets descriptions.
-            **({"properties": {_SPEC: schema.description}} if milvus.lite else {}),
-        )
+    _create(milvus, generation.pictures, pictures, spec.picture)
+    _create(milvus, generation.text, text, spec.text)
 
 
 def opened(milvus: Connection, prefix: str, name: str) -> Generation:
     """
-    Read what a generation holds.
+    Read what a generation holds and make it ready to be searched.
 
     Raises:
         IndexBroken: a collection is missing, or somebody else made it.
@@ -123,6 +112,7 @@ def opened(milvus: Connection, prefix: str, name: str) -> Generation:
         missing = {*map(space_column, spaces), *map(attribute_column, spec.attributes)} - columns
         if missing:
             raise _broken(f"the collection {part} lacks columns that its description names")
+        milvus.ask("load_collection", part)
     return Generation(prefix, name, spec)
 
 
@@ -278,6 +268,15 @@ def _schema(milvus: Connection, spec: IndexSpec, spaces: Iterable[Space]) -> Any
     return schema
 
 
+def _create(milvus: Connection, name: str, schema: Any, spaces: Iterable[Space]) -> None:
+    # Milvus Lite forgets descriptions.
+    kept = {"properties": {_SPEC: schema.description}} if milvus.lite else {}
+    milvus.ask("create_collection", name, schema=schema, consistency_level="Strong", **kept)
+    graphs = _graphs(milvus, spaces, keywords=bool(schema.functions))
+    milvus.ask("create_index", name, graphs, sync=False)  # nothing to wait for: it is empty
+    milvus.ask("load_collection", name)
+
+
 def _add_keywords(milvus: Connection, schema: Any) -> None:
     kinds, library = milvus.library.DataType, milvus.library
     schema.add_field(
@@ -298,7 +297,9 @@ def _graphs(milvus: Connection, spaces: Iterable[Space], *, keywords: bool) -> A
     for space in spaces:
         graphs.add_index(space_column(space), kind, metric_type="COSINE", params=params)
     if keywords:
-        weights = {"bm25_k1": K1, "bm25_b": B}
+        weights: dict[str, Any] = {"bm25_k1": K1, "bm25_b": B}
+        if milvus.lite:
+            weights = {"params": weights}  # the client flattens them, which Lite cannot read
         graphs.add_index(KEYWORDS, "SPARSE_INVERTED_INDEX", metric_type="BM25", params=weights)
     return graphs
 
