@@ -1,0 +1,357 @@
+"""What only an index in Milvus can suffer: other processes, kills, absence, strangers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from contract.vector_indexes import LOOKS, SPEC, TITLES, ids, rows, vectors
+from crosslens.errors import IndexBroken, InvalidRequest, MissingExtra, Unavailable
+from crosslens.values import AttributeType, Modality, Space, Vectors
+from crosslens.vectors import milvus_collections as engine
+from crosslens.vectors.filters import parse
+from crosslens.vectors.index import Counts, IndexSpec
+from crosslens.vectors.milvus import MAY_BE_UNFLUSHED, MilvusIndex, MilvusStore
+from crosslens.vectors.milvus_connection import Connection
+
+pytest.importorskip("milvus_lite", reason="Milvus Lite is not installed")
+pytestmark = [pytest.mark.milvus, pytest.mark.timeout(120)]
+
+TESTS = Path(__file__).parents[2]
+NUMBERS = count()
+
+
+@pytest.fixture(scope="module")
+def milvus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
+    """Keeps one Milvus Lite running for the module; stores share it, each with its prefix."""
+    connection = Connection(str(tmp_path_factory.mktemp("milvus") / "shared.db"))
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def prefix() -> str:
+    return f"test{next(NUMBERS)}"
+
+
+def opened(milvus: Connection, prefix: str, spec: IndexSpec = SPEC) -> MilvusStore:
+    return MilvusStore(milvus._uri, spec, prefix=prefix)
+
+
+@pytest.fixture
+def store(milvus: Connection, prefix: str) -> Iterator[MilvusStore]:
+    store = opened(milvus, prefix)
+    yield store
+    store.close()
+
+
+def child(code: str, *args: object) -> subprocess.Popen[str]:
+    """Python in another process that can import these tests."""
+    script = f"import sys; sys.path.insert(0, {str(TESTS)!r})\n{textwrap.dedent(code)}"
+    command = [sys.executable, "-c", script, *map(str, args)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+WRITER = """
+    from contract.vector_indexes import SPEC, rows
+    from crosslens.vectors.milvus import MilvusStore
+    index = MilvusStore(sys.argv[1], SPEC).live()
+    for batch in range(100_000):
+        index.upsert([rows(batch * 10 + n, pictures=["a", "b"]) for n in range(10)])
+        print(batch, flush=True)
+"""
+
+
+def test_a_file_serves_one_process_and_keeps_what_was_acknowledged(tmp_path: Path) -> None:
+    file = tmp_path / "folder" / "index.db"
+    writer = child(WRITER, file)
+    try:
+        writer.stdout.readline()
+        with pytest.raises(Unavailable, match="another process"):
+            MilvusStore(str(file), SPEC).live()
+        time.sleep(0.5)
+    finally:
+        os.kill(writer.pid, signal.SIGKILL)
+        rest = writer.communicate()[0].split()
+    store = MilvusStore(str(file), SPEC)
+    held = {key: (revision, shown) for key, revision, shown in store.live().revisions()}
+    store.close()
+    assert rest
+    assert all(held[key] == (1, 2) for key in range(int(rest[-1]) * 10 + 10))
+
+
+def test_a_closed_store_lets_other_processes_in(tmp_path: Path) -> None:
+    file = tmp_path / "index.db"
+    store = MilvusStore(str(file), SPEC)
+    store.live()
+    store.close()
+    writer = child(WRITER, file)
+    try:
+        assert writer.stdout.readline().strip() == "0"
+    finally:
+        writer.kill()
+        writer.communicate()
+
+
+def test_a_server_that_is_away_is_said_to_be() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        uri = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        start = time.monotonic()
+        with pytest.raises(Unavailable, match=uri):
+            MilvusStore(uri, SPEC, timeout_s=0.5).live()
+    assert time.monotonic() - start < 10
+
+
+def test_a_server_that_goes_away_is_said_to_be(tmp_path: Path) -> None:
+    from milvus_lite.server_manager import server_manager_instance
+
+    file = tmp_path / "index.db"
+    store = MilvusStore(str(file), SPEC, timeout_s=0.5)
+    index = store.live()
+    server_manager_instance.release_server(str(file))
+    for call in (
+        lambda: index.upsert([rows(1)]),
+        lambda: index.nearest(vectors(TITLES, 1), Modality.TEXT, limit=1),
+        lambda: index.matching(["shoe"], limit=1),
+        lambda: index.revisions(),
+        index.counts,
+    ):
+        with pytest.raises(Unavailable):
+            call()
+    store.close()
+
+
+@pytest.mark.parametrize("uri", ["", "index", "ftp://host", "/tmp/index.sqlite"])
+def test_a_uri_that_is_neither_server_nor_file_is_refused(uri: str) -> None:
+    with pytest.raises(InvalidRequest, match=r"\.db"):
+        MilvusStore(uri, SPEC).live()
+
+
+@pytest.mark.parametrize("prefix", ["", "a-b", "1a", "a b", "a" * 200])
+def test_a_prefix_that_milvus_does_not_take_is_refused(prefix: str) -> None:
+    with pytest.raises(InvalidRequest, match="prefix"):
+        MilvusStore("index.db", SPEC, prefix=prefix)
+
+
+@pytest.mark.parametrize("package", ["pymilvus", "milvus_lite.server_manager"])
+def test_a_missing_package_is_named_with_its_command(
+    package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingExtra, match=r"crosslens\[milvus\]"):
+        MilvusStore(str(tmp_path / "index.db"), SPEC).live()
+
+
+def collections(milvus: Connection, prefix: str) -> list[str]:
+    return sorted(name for name in milvus.ask("list_collections") if name.startswith(prefix))
+
+
+def test_only_the_live_generation_stays_and_aliases_name_it(
+    milvus: Connection, store: MilvusStore, prefix: str
+) -> None:
+    store.live()
+    for _ in range(2):
+        store.draft().take_over()
+    store.draft().discard()
+    left = collections(milvus, prefix)
+    assert len(left) == 2
+    targets = [
+        milvus.ask("describe_alias", f"{prefix}_{part}")["collection_name"]
+        for part in ("pictures", "text")
+    ]
+    assert targets == left
+
+
+def test_stores_of_other_prefixes_are_left_alone(
+    milvus: Connection, store: MilvusStore, prefix: str
+) -> None:
+    other = opened(milvus, f"{prefix}_text")
+    other.live().upsert([rows(5)])
+    store.live().upsert([rows(1)])
+    store.draft().take_over()
+    assert list(other.live().revisions()) == [(5, 1, 0)]
+    assert list(store.live().revisions()) == []
+    other.close()
+
+
+def test_a_crash_between_the_aliases_is_mended(
+    milvus: Connection, store: MilvusStore, prefix: str
+) -> None:
+    store.live().upsert([rows(1, pictures=["a"])])
+    half = engine.Generation.new(prefix, SPEC)
+    engine.create(milvus, half)
+    milvus.ask("alter_alias", half.pictures, f"{prefix}_pictures")
+    again = opened(milvus, prefix)
+    assert list(again.live().revisions()) == [(1, 1, 1)]
+    again.draft().discard()
+    again.close()
+    assert half.pictures not in collections(milvus, prefix)
+    assert list(store.live().revisions()) == [(1, 1, 1)]
+
+
+def test_another_store_follows_a_rebuild_and_writes_go_to_what_is_live(
+    milvus: Connection, store: MilvusStore, prefix: str
+) -> None:
+    follower = opened(milvus, prefix)
+    index = follower.live()
+    store.live().upsert([rows(1, pictures=["a"], tokens=["shoe"])])
+    assert ids(index.matching(["shoe"], limit=5)) == [1]
+    changed = IndexSpec(SPEC.text, SPEC.picture, {"brand": AttributeType.KEYWORD})
+    rebuilder = opened(milvus, prefix, changed)
+    for key, read in (
+        (2, lambda: ids(index.matching(["shoe"], limit=5))),
+        (3, lambda: ids(index.nearest(vectors(LOOKS, "a"), Modality.PICTURE, limit=5)[0])),
+        (4, lambda: [held for held, _, _ in index.revisions()]),
+        (5, lambda: [index.counts() and 5]),
+    ):
+        draft = rebuilder.draft()
+        draft.index.upsert([rows(key, pictures=["a"], tokens=["shoe"])])
+        draft.take_over()
+        assert read() == [key]
+        assert index.counts() == Counts(1, 1)
+    assert index.spec == changed
+    rebuilder.draft().take_over()
+    index.upsert([rows(9, pictures=["a"], attributes={"brand": "x"})])
+    assert list(rebuilder.live().revisions()) == [(9, 1, 1)]
+    found = rebuilder.live().nearest(
+        vectors(TITLES, 9), Modality.TEXT, limit=5, where=parse("brand = X")
+    )
+    assert ids(found[0]) == [9]
+    index.delete([9])
+    assert rebuilder.live().counts() == Counts(0, 0)
+    rebuilder.close()
+    follower.close()
+
+
+def test_what_is_written_while_another_store_switches_is_not_lost(
+    milvus: Connection, store: MilvusStore, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = store.live()
+    rebuilder = opened(milvus, prefix)
+    write = MilvusIndex._write
+
+    def slow(self: MilvusIndex, written: object) -> None:
+        write(self, written)
+        monkeypatch.setattr(MilvusIndex, "_write", write)
+        engine.point_at(milvus, draft.index.generation)
+
+    draft = rebuilder.draft()
+    monkeypatch.setattr(MilvusIndex, "_write", slow)
+    index.upsert([rows(1, pictures=["a"])])
+    assert list(draft.index.revisions()) == [(1, 1, 1)]
+    draft.take_over()
+    assert list(index.revisions()) == [(1, 1, 1)]
+    rebuilder.close()
+
+
+def test_a_crash_between_the_collections_shows_in_revisions(
+    milvus: Connection, store: MilvusStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = store.live()
+    index.upsert([rows(key, pictures=["a", "b"]) for key in (1, 2, 3)])
+    ask = Connection.ask
+
+    def dying(self: Connection, call: str, *args: object, **kwargs: object) -> object:
+        if call in ("upsert", "delete") and "_text_" in str(args[0]):
+            raise Unavailable("gone")
+        return ask(self, call, *args, **kwargs)
+
+    monkeypatch.setattr(Connection, "ask", dying)
+    for write in (
+        lambda: index.upsert([rows(1, revision=2, pictures=["a", "b", "c"])]),
+        lambda: index.upsert([rows(4, pictures=["a"])]),
+        lambda: index.delete([3]),
+    ):
+        with pytest.raises(Unavailable):
+            write()
+    monkeypatch.undo()
+    assert list(index.revisions()) == [(1, -1, 3), (2, 1, 2), (3, -1, 0), (4, -1, 1)]
+    index.upsert([rows(1, revision=3, pictures=["z"]), rows(4, pictures=[])])
+    index.delete([3])
+    assert list(index.revisions()) == [(1, 3, 1), (2, 1, 2), (4, 1, 0)]
+
+
+def strangers(milvus: Connection, name: str) -> None:
+    milvus.ask("create_collection", name, dimension=4)
+
+
+def test_a_collection_of_somebody_else_is_not_taken_for_ours(
+    milvus: Connection, store: MilvusStore, prefix: str
+) -> None:
+    for name in (f"{prefix}_text_strange", f"{prefix}_other"):
+        strangers(milvus, name)
+        milvus.ask("create_alias", name, f"{prefix}_text")
+        with pytest.raises(IndexBroken, match="rebuild"):
+            store.live()
+        milvus.ask("drop_alias", f"{prefix}_text")
+    store.live().upsert([rows(1)])
+    store.draft().take_over()
+    assert {f"{prefix}_text_strange", f"{prefix}_other"} < set(collections(milvus, prefix))
+
+
+def test_a_lost_picture_collection_is_a_broken_index_and_a_rebuild_heals(
+    milvus: Connection, prefix: str
+) -> None:
+    store = opened(milvus, prefix)
+    store.live()
+    store.close()
+    milvus.ask("drop_alias", f"{prefix}_pictures")
+    milvus.ask("drop_collection", collections(milvus, prefix)[0])
+    store = opened(milvus, prefix)
+    with pytest.raises(IndexBroken, match="missing"):
+        store.live()
+    store.draft().take_over()
+    store.live().upsert([rows(2)])
+    assert list(store.live().revisions()) == [(2, 1, 0)]
+    store.close()
+
+
+def test_an_attribute_that_is_gone_is_gone_from_filters(store: MilvusStore) -> None:
+    index = store.live()
+    query = vectors(TITLES, 1)
+    for attributes, meant in (({"colour": "red"}, [1]), ({}, [])):
+        index.upsert([rows(1, attributes=attributes)])
+        index.optimize()
+        where = parse("colour is set")
+        assert ids(index.nearest(query, Modality.TEXT, limit=5, where=where)[0]) == meant
+
+
+def test_a_narrow_filter_loses_nothing_of_many_rows(store: MilvusStore) -> None:
+    index = store.live()
+    index.upsert([rows(key, attributes={"year": float(key % 100)}) for key in range(2_000)])
+    assert index.needs_optimize()
+    index.optimize()
+    assert not index.needs_optimize()
+    query = vectors(TITLES, "q")
+    found = index.nearest(query, Modality.TEXT, limit=20, where=parse("year = 7"))[0]
+    assert sorted(ids(found)) == list(range(7, 2_000, 100))
+    assert index.counts().products == MAY_BE_UNFLUSHED
+
+
+def test_limits_beyond_the_servers_are_bounded(store: MilvusStore) -> None:
+    index = store.live()
+    index.upsert([rows(key, pictures=["a"], tokens=["shoe"]) for key in range(5)])
+    assert len(index.nearest(vectors(TITLES, 1), Modality.TEXT, limit=10**6)[0]) == 5
+    assert len(index.nearest(vectors(LOOKS, 1), Modality.PICTURE, limit=10**6)[0]) == 5
+    assert len(index.matching(["shoe"], limit=10**6)) == 5
+
+
+def test_an_index_without_pictures_or_attributes_works(milvus: Connection, prefix: str) -> None:
+    space = Space("only", 4)
+    store = opened(milvus, prefix, IndexSpec((space,), (space,)))
+    found = store.live().nearest(
+        Vectors.normalized(space, vectors(Space("only", 4), 1).array), Modality.TEXT, limit=3
+    )
+    assert found == [[]]
+    store.close()
