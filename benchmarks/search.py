@@ -99,7 +99,7 @@ def compare(app: wiring.App, products: int, threads: int, count: int) -> None:
 
     def bare(text: str) -> object:
         vector = app.encoders.words.encode_queries([text]).array[0]
-        param = zvec.HnswQueryParam(ef=128, is_using_refiner=True)
+        param = zvec.HnswQueryParam(ef=128, is_using_refiner=True, scale_factor=4)
         query = zvec.Query(column, vector=vector, param=param)
         return collection.query(query, topk=10, output_fields=[])
 

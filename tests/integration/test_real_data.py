@@ -57,7 +57,7 @@ def test_fashion_answers_every_kind_of_search(fashion: App) -> None:
 
 
 def test_grocery_phone_photos_find_their_products_far_better_than_chance(tmp_path: Path) -> None:
-    judged = open_judged(SHARED / "grocery_mit", Kind.IMAGE2IMAGE, limit=200)
+    judged = open_judged(SHARED / "grocery_mit", Kind.IMAGE2IMAGE)
     with wiring.build(settings.load(tmp_path)) as app:
         tally, _ = app.import_all(judged.products)
         assert (tally.stored, tally.failed) == (81, 0)
@@ -94,15 +94,26 @@ def test_look_alike_characters_are_found_by_the_usual_ones(mistore: App) -> None
     assert found == whole
 
 
+TITLES = """T恤 纯棉 男
+t恤女夏
+针织恤衫
+42码运动鞋
+运动鞋 43码 42元
+SIZE-42 running shoes
+Size-43 running shoes
+iPhone15手机壳
+iphone 14 case
+iPhone15 Pro 保护套
+零食100g
+零食 1000g
+ABC abc
+abcd"""
+
+
 @pytest.fixture
 def tricky(tmp_path: Path) -> Iterator[App]:
-    titles = [
-        "T恤 纯棉 男", "t恤女夏", "针织恤衫", "42码运动鞋", "运动鞋 43码 42元", "SIZE-42 running shoes",
-        "Size-43 running shoes", "iPhone15手机壳", "iphone 14 case", "iPhone15 Pro 保护套", "零食100g",
-        "零食 1000g", "ABC abc", "abcd",
-    ]  # fmt: skip
     with wiring.build(settings.load(tmp_path)) as app:
-        for title in titles:
+        for title in TITLES.splitlines():
             app.editor.add(ProductFields(title))
         app.worker().drain()
         yield app

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain, islice
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, select, tuple_
+from sqlalchemy import BindParameter, Connection, Select, bindparam, select, tuple_
 
 from crosslens.catalog.listing import Mark, Order
 from crosslens.catalog.product import Picture, Product, ProductFields
@@ -31,21 +31,24 @@ PRODUCT_COLUMNS = select(
     products.c.revision,
     products.c.retired,
 )
+# A page of hits is read by a statement of fixed size: an IN list that expands is built anew at each
+# call, which costs as much as the reading itself. No id is 0, so empty slots match nothing.
+SLOTS = 16
+_SLOTS: list[BindParameter[int]] = [bindparam(f"id{n}") for n in range(SLOTS)]
 _BY_ID = PRODUCT_COLUMNS.where(products.c.id.in_(bindparam("ids", expanding=True)))
+_FEW_BY_ID = PRODUCT_COLUMNS.where(products.c.id.in_(_SLOTS))
 _BY_KEY = PRODUCT_COLUMNS.where(products.c.source_key.in_(bindparam("keys", expanding=True)))
 _ORDERED = {Order.UPDATED: products.c.updated, Order.TITLE: products.c.title}
-_PICTURES = (
-    select(
-        pictures.c.product_id,
-        pictures.c.sha256,
-        pictures.c.width,
-        pictures.c.height,
-        pictures.c.format,
-        pictures.c.size,
-    )
-    .where(pictures.c.product_id.in_(bindparam("ids", expanding=True)))
-    .order_by(pictures.c.product_id, pictures.c.position)
-)
+_PICTURE_COLUMNS = select(
+    pictures.c.product_id,
+    pictures.c.sha256,
+    pictures.c.width,
+    pictures.c.height,
+    pictures.c.format,
+    pictures.c.size,
+).order_by(pictures.c.product_id, pictures.c.position)
+_PICTURES = _PICTURE_COLUMNS.where(pictures.c.product_id.in_(bindparam("ids", expanding=True)))
+_FEW_PICTURES = _PICTURE_COLUMNS.where(pictures.c.product_id.in_(_SLOTS))
 
 
 def as_micros(when: datetime) -> int:
@@ -66,8 +69,8 @@ def possible(ids: Iterable[int]) -> list[int]:
 def by_ids(connection: Connection, ids: Sequence[int]) -> dict[int, Product]:
     """Read products by id, in the order asked; unknown ids are left out."""
     wanted = possible(ids)
-    parts = [connection.execute(_BY_ID, {"ids": part}).all() for part in chunks(wanted)]
-    found = {product.id: product for product in to_products(connection, list(chain(*parts)))}
+    rows = list(_rows_of(connection, wanted, few=_FEW_BY_ID, many=_BY_ID))
+    found = {product.id: product for product in to_products(connection, rows)}
     return {id: found[id] for id in wanted if id in found}
 
 
@@ -117,10 +120,21 @@ def to_products(connection: Connection, rows: Sequence[Sequence[Any]]) -> list[P
 
 def _pictures_of(connection: Connection, ids: Sequence[int]) -> dict[int, list[Picture]]:
     shown: dict[int, list[Picture]] = {}
-    for part in chunks(ids):
-        for id, *facts in connection.execute(_PICTURES, {"ids": part}).all():
-            shown.setdefault(id, []).append(Picture(*facts))
+    for id, *facts in _rows_of(connection, ids, few=_FEW_PICTURES, many=_PICTURES):
+        shown.setdefault(id, []).append(Picture(*facts))
     return shown
+
+
+def _rows_of(
+    connection: Connection, ids: Sequence[int], *, few: Select[Any], many: Select[Any]
+) -> Iterator[Sequence[Any]]:
+    """Yield the rows of ids, by the statement of fixed size if they fit into it."""
+    if len(ids) <= SLOTS:
+        values = {f"id{n}": id for n, id in enumerate([*ids, *[0] * (SLOTS - len(ids))])}
+        yield from connection.execute(few, values).all()
+        return
+    for part in chunks(ids):
+        yield from connection.execute(many, {"ids": part}).all()
 
 
 def chunks(values: Iterable[Any]) -> Iterator[list[Any]]:

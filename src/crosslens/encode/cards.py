@@ -185,8 +185,9 @@ class Card:
         ending = f"/{self.precision}"
         _check(self.space.endswith(ending), "space", self.space, f"a name that ends with {ending}")
         _check_whole("dim", self.dim, 1, MAX_DIM)
-        good = isinstance(self.alpha, int | float) and 0 <= self.alpha <= 1
-        _check(good, "alpha", self.alpha, "a number from 0 to 1")
+        alpha: Any = self.alpha
+        good = isinstance(alpha, int | float) and 0 <= alpha <= 1
+        _check(good, "alpha", alpha, "a number from 0 to 1")
         _check(isinstance(self.languages, tuple), "languages", self.languages, "a list of tags")
         for language in self.languages:
             _check_text("languages", language)
