@@ -7,7 +7,6 @@ import functools
 import os
 import shutil
 import tempfile
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from crosslens.values import Attributes, AttributeType, Space
 from crosslens.vectors.columns import attribute_column, fingerprint, space_column
 from crosslens.vectors.filters import indexed
 from crosslens.vectors.rendering import Dialect
+from crosslens.vectors.seats import Seats
 
 Collection: TypeAlias = Any
 Types: TypeAlias = Mapping[str, AttributeType]
@@ -47,7 +47,7 @@ RESERVE_BYTES: Final = 64 << 20
 # many concurrent queries as threads wait for ever (0.8.0; a pool of one thread needs only one
 # query). So the pool is made wide, and half as many queries run at once.
 POOL_THREADS: Final = max(8, 2 * (os.cpu_count() or 1))
-_SEATS: Final = threading.BoundedSemaphore(POOL_THREADS // 2)
+_SEATS: Final = Seats(POOL_THREADS // 2)
 
 TOKENS: Final = "tokens"
 REVISION: Final = "revision"
