@@ -2,242 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import itertools
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Concatenate, Final, ParamSpec, TypeVar, cast
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Final
 
 from crosslens.errors import InvalidRequest, Unavailable
-from crosslens.values import Candidate, Floats, Modality, Space, Vectors
 from crosslens.vectors import milvus_collections as engine
-from crosslens.vectors.columns import query_words, words
-from crosslens.vectors.filters import Filter, check
-from crosslens.vectors.index import Counts, IndexSpec, ProductRows
+from crosslens.vectors.index import IndexSpec
 from crosslens.vectors.live import LiveIndex
 from crosslens.vectors.milvus_collections import Generation
-from crosslens.vectors.milvus_connection import CollectionGone, Connection
-from crosslens.vectors.picture_rows import Hit, best_products, picture_key, rank, surplus_keys
-from crosslens.vectors.rendering import render
-from crosslens.vectors.revisions import agreed
+from crosslens.vectors.milvus_connection import Connection
+from crosslens.vectors.milvus_index import MilvusIndex
 
-MAY_BE_UNFLUSHED: Final = 2_000
-PICTURES_PER_PRODUCT: Final = 4.0
-
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
 _PREFIX: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
-
-
-def _following(
-    call: Callable[Concatenate[MilvusIndex, _P], _R],
-) -> Callable[Concatenate[MilvusIndex, _P], _R]:
-    @functools.wraps(call)
-    def following(self: MilvusIndex, *args: _P.args, **kwargs: _P.kwargs) -> _R:
-        try:
-            return call(self, *args, **kwargs)
-        except CollectionGone:
-            if not self.moved():
-                raise
-            return call(self, *args, **kwargs)
-
-    return cast("Callable[Concatenate[MilvusIndex, _P], _R]", following)
-
-
-class MilvusIndex:
-    """
-    One generation in Milvus: a text collection and a picture collection.
-
-    As with Zvec, a product's text row is written after its pictures and removed after them.
-
-    Args:
-        latest: returns the generation that is live now, given the one that was; another process
-            may exchange it. What was written to a former one meanwhile is written again. None:
-            this one for ever.
-    """
-
-    def __init__(
-        self,
-        milvus: Connection,
-        generation: Generation,
-        latest: Callable[[Generation], Generation] | None = None,
-    ) -> None:
-        self.generation = generation
-        self._milvus = milvus
-        self._latest = latest
-        self._unflushed = 0
-        self._writing = threading.Lock()
-        self._gate = _Gate()
-
-    @property
-    def spec(self) -> IndexSpec:
-        """What this index was built to hold."""
-        return self.generation.spec
-
-    def moved(self) -> bool:
-        """Turn to the generation that is live now; say whether it is another one."""
-        former = self.generation
-        if self._latest is not None:
-            self.generation = self._latest(former)
-        return self.generation.name != former.name
-
-    @_following
-    def upsert(self, rows: Sequence[ProductRows]) -> None:
-        """Write products, pictures first; see VectorIndex."""
-        latest = list({row.product_id: row for row in rows}.values())
-        with self._writing:
-            self._write(latest)
-            while self.moved():
-                self._write(latest)
-
-    @_following
-    def delete(self, product_ids: Sequence[int]) -> None:
-        """Forget products, pictures first; unknown ids are no error."""
-        known = list(dict.fromkeys(product_ids))
-        with self._writing:
-            self._erase(known)
-            while self.moved():
-                self._erase(known)
-
-    @_following
-    def nearest(
-        self, query: Vectors, modality: Modality, *, limit: int, where: Filter | None = None
-    ) -> list[list[Candidate]]:
-        """Find the products nearest to each query vector; see VectorIndex."""
-        self.spec.column(modality, query.space)
-        condition = self._condition(where)
-        find = self._texts_near if modality is Modality.TEXT else self._pictures_near
-        if limit < 1:
-            return [[] for _ in range(len(query))]
-        most = min(limit, engine.MOST_HITS)
-        with self._gate.reading():
-            return [find(query.space, row, most, condition) for row in query.array]
-
-    @_following
-    def matching(
-        self, tokens: Sequence[str], *, limit: int, where: Filter | None = None
-    ) -> list[Candidate]:
-        """Find products by keywords; see VectorIndex."""
-        condition = self._condition(where)
-        asked = query_words(tokens)
-        if not asked or limit < 1:
-            return []
-        most = min(limit, engine.MOST_HITS)
-        name = self.generation.text
-        with self._gate.reading():
-            hits = engine.matching(self._milvus, name, asked, limit=most, where=condition)
-        return sorted(itertools.starmap(Candidate, hits), key=rank)
-
-    @_following
-    def revisions(self) -> Iterator[tuple[int, int, int]]:
-        """List what both collections hold; writes of this process wait meanwhile."""
-        of_text = (engine.KEY, engine.REVISION, engine.PICTURES)
-        of_pictures = (engine.PRODUCT, engine.REVISION)
-        with self._writing:
-            text = _table(engine.scanned(self._milvus, self.generation.text, of_text), 3)
-            shown = _table(engine.scanned(self._milvus, self.generation.pictures, of_pictures), 2)
-        return agreed(text, shown)
-
-    @_following
-    def counts(self) -> Counts:
-        """Count rows."""
-        with self._gate.reading():
-            return Counts(
-                engine.count(self._milvus, self.generation.text),
-                engine.count(self._milvus, self.generation.pictures),
-            )
-
-    def needs_optimize(self) -> bool:
-        """Say whether this process wrote 2,000 rows that it has not flushed."""
-        return self._unflushed >= MAY_BE_UNFLUSHED
-
-    @_following
-    def optimize(self) -> None:
-        """
-        Seal what was written: a server builds graphs of it, Milvus Lite searches it faster.
-
-        Searches go on; those of Milvus Lite wait for the moment in which rows change places.
-        """
-        with self._writing:
-            alone = self._gate.alone() if self._milvus.lite else contextlib.nullcontext()
-            with alone:
-                engine.flush(self._milvus, self.generation)
-            self._unflushed = 0
-
-    def close(self) -> None:
-        """Wait for a running write; the connection belongs to the store."""
-        with self._writing:
-            self._latest = None
-
-    def _condition(self, where: Filter | None) -> str:
-        types = self.spec.attributes
-        return "" if where is None else render(check(where, types), types, engine.DIALECT)
-
-    def _texts_near(self, space: Space, row: Floats, limit: int, condition: str) -> list[Candidate]:
-        name = self.generation.text
-        hits = engine.nearest(self._milvus, name, space, row, limit=limit, where=condition)
-        return sorted(itertools.starmap(Candidate, hits), key=rank)
-
-    def _pictures_near(
-        self, space: Space, row: Floats, limit: int, condition: str
-    ) -> list[Candidate]:
-        def hits(asked: int) -> list[Hit]:
-            name = self.generation.pictures
-            return engine.nearest(self._milvus, name, space, row, limit=asked, where=condition)
-
-        return best_products(hits, limit, PICTURES_PER_PRODUCT, most=engine.MOST_HITS)
-
-    def _write(self, rows: Sequence[ProductRows]) -> None:
-        for row in rows:
-            self.spec.require(row)
-        for at in range(0, len(rows), engine.BATCH):
-            part = rows[at : at + engine.BATCH]
-            pictures = [shown for row in part for shown in self._picture_rows(row)]
-            engine.upsert(self._milvus, self.generation.pictures, pictures)
-            self._erase_pictures({row.product_id: row.picture_count for row in part})
-            engine.upsert(self._milvus, self.generation.text, map(self._text_row, part))
-            self._unflushed += len(part) + len(pictures)
-
-    def _erase(self, product_ids: Sequence[int]) -> None:
-        for at in range(0, len(product_ids), engine.BATCH):
-            part = product_ids[at : at + engine.BATCH]
-            self._erase_pictures(dict.fromkeys(part, 0))
-            engine.delete(self._milvus, self.generation.text, part)
-
-    def _erase_pictures(self, kept: Mapping[int, int]) -> None:
-        name = self.generation.pictures
-        surplus = surplus_keys(kept, lambda keys: engine.present(self._milvus, name, keys))
-        engine.delete(self._milvus, name, surplus)
-
-    def _text_row(self, row: ProductRows) -> engine.Row:
-        return {
-            engine.KEY: row.product_id,
-            engine.PICTURES: row.picture_count,
-            engine.TOKENS: engine.encoded(self._milvus, words(row.tokens)),
-            **engine.vector_fields((v.space, v.array[0]) for v in row.text),
-            **self._shared_fields(row),
-        }
-
-    def _picture_rows(self, row: ProductRows) -> Iterator[engine.Row]:
-        shared = self._shared_fields(row)
-        for position in range(row.picture_count):
-            yield {
-                engine.KEY: picture_key(row.product_id, position),
-                engine.PRODUCT: row.product_id,
-                **engine.vector_fields((v.space, v.array[position]) for v in row.pictures),
-                **shared,
-            }
-
-    def _shared_fields(self, row: ProductRows) -> engine.Row:
-        return {
-            engine.REVISION: row.revision,
-            **engine.attribute_fields(row.attributes, self.spec.attributes),
-        }
 
 
 class MilvusStore:
@@ -357,9 +135,10 @@ class MilvusStore:
         return generation
 
     def _first(self) -> Generation:
+        engine.require_free(self._milvus(), self._prefix)
         generation = self._created()
         try:
-            engine.point_at(self._milvus(), generation)
+            engine.claim(self._milvus(), generation)
         except Unavailable:
             engine.drop(self._milvus(), generation)
             winner = self._pointed_at()  # another process was first
@@ -387,41 +166,3 @@ class MilvusDraft:
         if self._store is not None:
             self._store.drop(self.index.generation)
             self._store = None
-
-
-class _Gate:
-    """Many may read, or one is alone: while Milvus Lite flushes, reads miss what it moves."""
-
-    def __init__(self) -> None:
-        self._idle = threading.Condition()
-        self._readers = 0
-        self._busy = False
-
-    @contextlib.contextmanager
-    def reading(self) -> Iterator[None]:
-        with self._idle:
-            self._idle.wait_for(lambda: not self._busy)
-            self._readers += 1
-        try:
-            yield
-        finally:
-            with self._idle:
-                self._readers -= 1
-                self._idle.notify_all()
-
-    @contextlib.contextmanager
-    def alone(self) -> Iterator[None]:
-        with self._idle:
-            self._idle.wait_for(lambda: not self._busy)
-            self._busy = True
-            self._idle.wait_for(lambda: self._readers == 0)
-        try:
-            yield
-        finally:
-            with self._idle:
-                self._busy = False
-                self._idle.notify_all()
-
-
-def _table(rows: Iterator[tuple[int, ...]], width: int) -> NDArray[np.int64]:
-    return np.array(list(rows), dtype=np.int64).reshape(-1, width)

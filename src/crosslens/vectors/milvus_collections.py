@@ -148,6 +148,28 @@ def pointed_at(milvus: Connection, prefix: str) -> str | None:
     return name
 
 
+def require_free(milvus: Connection, prefix: str) -> None:
+    """
+    Check that the aliases can be made.
+
+    Raises:
+        IndexBroken: a collection has the name of one.
+    """
+    taken = {f"{prefix}_text", f"{prefix}_pictures"}.intersection(milvus.ask("list_collections"))
+    if taken:
+        raise _broken(f"the collection {min(taken)} has the name of an alias")
+
+
+def claim(milvus: Connection, generation: Generation) -> None:
+    """
+    Make a generation the live one where there is none.
+
+    Raises:
+        Unavailable: there is one meanwhile.
+    """
+    milvus.ask("create_alias", generation.text, f"{generation.prefix}_text")
+
+
 def point_at(milvus: Connection, generation: Generation) -> None:
     """Make a generation the live one; the alias of its text collection decides."""
     for part, name in (("pictures", generation.pictures), ("text", generation.text)):

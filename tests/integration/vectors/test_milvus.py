@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import json
 import os
 import signal
 import socket
@@ -19,10 +21,12 @@ from contract.vector_indexes import LOOKS, SPEC, TITLES, ids, rows, vectors
 from crosslens.errors import IndexBroken, InvalidRequest, MissingExtra, Unavailable
 from crosslens.values import AttributeType, Modality, Space, Vectors
 from crosslens.vectors import milvus_collections as engine
+from crosslens.vectors import saved_spec
 from crosslens.vectors.filters import parse
 from crosslens.vectors.index import Counts, IndexSpec
-from crosslens.vectors.milvus import MAY_BE_UNFLUSHED, MilvusIndex, MilvusStore
+from crosslens.vectors.milvus import MilvusStore
 from crosslens.vectors.milvus_connection import Connection
+from crosslens.vectors.milvus_index import MAY_BE_UNFLUSHED, MilvusIndex
 
 pytest.importorskip("milvus_lite", reason="Milvus Lite is not installed")
 pytestmark = [pytest.mark.milvus, pytest.mark.timeout(120)]
@@ -300,6 +304,31 @@ def test_a_collection_of_somebody_else_is_not_taken_for_ours(
     assert {f"{prefix}_text_strange", f"{prefix}_other"} < set(collections(milvus, prefix))
 
 
+def test_a_collection_that_has_the_name_of_an_alias_is_named(
+    milvus: Connection, store: MilvusStore, prefix: str
+) -> None:
+    strangers(milvus, f"{prefix}_pictures")
+    with pytest.raises(IndexBroken, match="another prefix"):
+        store.live()
+    assert collections(milvus, prefix) == [f"{prefix}_pictures"]
+
+
+def test_two_processes_that_start_at_once_share_one_index(
+    milvus: Connection, store: MilvusStore, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, create = opened(milvus, prefix), engine.create
+
+    def late(connection: Connection, generation: engine.Generation) -> None:
+        monkeypatch.setattr(engine, "create", create)
+        other.live().upsert([rows(1)])
+        create(connection, generation)
+
+    monkeypatch.setattr(engine, "create", late)
+    assert list(store.live().revisions()) == [(1, 1, 0)]
+    assert len(collections(milvus, prefix)) == 2
+    other.close()
+
+
 def test_a_lost_picture_collection_is_a_broken_index_and_a_rebuild_heals(
     milvus: Connection, prefix: str
 ) -> None:
@@ -337,6 +366,63 @@ def test_a_narrow_filter_loses_nothing_of_many_rows(store: MilvusStore) -> None:
     found = index.nearest(query, Modality.TEXT, limit=20, where=parse("year = 7"))[0]
     assert sorted(ids(found)) == list(range(7, 2_000, 100))
     assert index.counts().products == MAY_BE_UNFLUSHED
+
+
+class Server:
+    """Stands for a connection to a server and keeps what it is asked."""
+
+    lite = False
+
+    def __init__(self) -> None:
+        self.library = importlib.import_module("pymilvus")
+        self.asked: list[tuple[str, tuple[object, ...], dict[str, object]]] = []
+
+    def ask(self, call: str, *args: object, **kwargs: object) -> list[list[object]]:
+        self.asked.append((call, args, kwargs))
+        return [[]]
+
+
+def test_a_server_gets_graphs_a_whitespace_analyzer_and_the_spec() -> None:
+    server = Server()
+    engine.create(server, engine.Generation("shop", "1", SPEC))  # type: ignore[arg-type]
+    for name in ("shop_pictures_1", "shop_text_1"):
+        calls = [(call, args[1:], kwargs) for call, args, kwargs in server.asked if args[0] == name]
+        assert [call for call, _, _ in calls] == [
+            "create_collection",
+            "create_index",
+            "load_collection",
+        ]
+        schema = calls[0][2]["schema"]
+        assert saved_spec.from_json(schema.description) == SPEC
+        graphs = [graph.to_dict() for graph in calls[1][1][0]]
+        dense = [graph for graph in graphs if graph["field_name"] != engine.KEYWORDS]
+        assert {(graph["index_type"], graph["metric_type"]) for graph in dense} == {
+            ("HNSW", "COSINE")
+        }
+        assert len(dense) == 2
+    sparse = graphs[-1]
+    assert (sparse["metric_type"], sparse["bm25_k1"], sparse["bm25_b"]) == ("BM25", 1.2, 0.75)
+    tokens = next(field for field in schema.fields if field.name == engine.TOKENS)
+    assert tokens.params["max_length"] == 65_535
+    assert json.loads(tokens.params["analyzer_params"]) == {"tokenizer": "whitespace"}
+
+
+def test_keywords_fit_into_the_column_of_a_server() -> None:
+    text = " ".join(f"word{n}" for n in range(100_000))
+    written = engine.encoded(Server(), text)  # type: ignore[arg-type]
+    assert len(written.encode()) <= engine.MOST_TEXT
+    assert len(set(written.split())) == len(written.split()) > 8_000
+    assert all(word.isalnum() and word.islower() | word.isdigit() for word in written.split())
+
+
+@pytest.mark.parametrize(("where", "limit", "ef"), [("", 10, 128), ("a", 10, 512), ("", 900, 1800)])
+def test_a_server_looks_further_for_more_hits_and_under_filters(
+    where: str, limit: int, ef: int
+) -> None:
+    server = Server()
+    query = vectors(TITLES, 1).array[0]
+    engine.nearest(server, "text", TITLES, query, limit=limit, where=where)  # type: ignore[arg-type]
+    assert server.asked[0][2]["search_params"] == {"metric_type": "COSINE", "params": {"ef": ef}}
 
 
 def test_limits_beyond_the_servers_are_bounded(store: MilvusStore) -> None:
