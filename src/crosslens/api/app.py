@@ -45,8 +45,9 @@ def create_app(services: Services, bounds: Bounds | None = None) -> FastAPI:
     app.state.runtime = runtime
     problems.install(app)
     openapi.install(app)
-    # /product/list must stand before /product/{product_id}; so it does within `products`.
-    for part in (health, batch, products, shown, search, imports):
+    # Searches first, since paths are tried in order. /product/list stands before /product/{…} within
+    # `products`.
+    for part in (search, health, batch, products, shown, imports):
         app.include_router(part.router)
     app.add_middleware(Envelope, bounds=bounds, metrics=runtime.metrics)
     if bounds.cors_origins:

@@ -92,7 +92,7 @@ def _generated(schema: Any) -> list[int]:
 def _ask(cases: Any, until: float, answers: list[int]) -> None:
     @given(case=cases)
     @settings(
-        max_examples=60,
+        max_examples=500,
         deadline=None,
         derandomize=True,
         database=None,
