@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from fakes import jpeg
 from house import House
 from service import Served, application, base64_of, listening
 
-SECONDS = 45
+SECONDS = 40
 LONGEST = 5_000
 
 
@@ -68,6 +69,7 @@ def test_nothing_that_fits_or_breaks_the_document_breaks_the_service(tmp_path: P
         assert httpx.post(f"{url}/product", json=body).status_code == 201
         schema = schemathesis.openapi.from_url(f"{url}/openapi.json")
         answers = _generated(schema)
+    print(f"{len(answers)} requests, statuses {dict(Counter(answers))}")
     assert len(answers) > 300
     assert max(answers) < 500
 
@@ -92,7 +94,7 @@ def _generated(schema: Any) -> list[int]:
 def _ask(cases: Any, until: float, answers: list[int]) -> None:
     @given(case=cases)
     @settings(
-        max_examples=500,
+        max_examples=120,
         deadline=None,
         derandomize=True,
         database=None,
