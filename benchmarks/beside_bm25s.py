@@ -28,7 +28,7 @@ from crosslens.evaluate.report import Report
 from crosslens.evaluate.runs import Run
 from crosslens.search.request import SearchRequest
 from crosslens.values import Kind
-from crosslens.vectors.bm25 import B, K1
+from crosslens.vectors.bm25 import K1, B
 
 MEASURES = ("ndcg@10", "recall@10", "map", "mrr")
 DEPTH = 100
@@ -44,17 +44,16 @@ def main() -> None:
 
 
 def compare(judged: JudgedSet) -> None:
-    with tempfile.TemporaryDirectory() as home:
-        with wiring.build(settings.load(Path(home))) as app:
-            app.import_all(judged.products, threading.Event())
-            asker = Asker(
-                app.engine,
-                app.catalog,
-                app.media,
-                SearchRequest("any", kind=Kind.HYBRID, alpha=0.0, limit=DEPTH),
-            )
-            ours = ask(judged.queries, asker, judged.qrels, threads=app.threads)
-            products = [product for batch in app.catalog.stream() for product in batch]
+    with tempfile.TemporaryDirectory() as home, wiring.build(settings.load(Path(home))) as app:
+        app.import_all(judged.products, threading.Event())
+        asker = Asker(
+            app.engine,
+            app.catalog,
+            app.media,
+            SearchRequest("any", kind=Kind.HYBRID, alpha=0.0, limit=DEPTH),
+        )
+        ours = ask(judged.queries, asker, judged.qrels, threads=app.threads)
+        products = [product for batch in app.catalog.stream() for product in batch]
     keys = [product.fields.source_key or "" for product in products]
     tokens = [list(item_tokens(text(product))) for product in products]
     rows = {

@@ -67,6 +67,11 @@ def test_grocery_phone_photos_find_their_products_far_better_than_chance(tmp_pat
     assert measured["hit@10"] > 2 * 10 / 81
 
 
+def listings() -> list[dict[str, str]]:
+    text = (SHARED / "mistore35_zh" / "items.jsonl").read_text("utf-8")
+    return [json.loads(line) for line in text.splitlines()]
+
+
 @pytest.fixture(scope="module")
 def mistore(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     with wiring.build(settings.load(tmp_path_factory.mktemp("mistore"))) as app:
@@ -77,7 +82,7 @@ def mistore(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 
 
 def test_every_chinese_title_finds_its_own_product(mistore: App) -> None:
-    rows = [json.loads(line) for line in (SHARED / "mistore35_zh" / "items.jsonl").open("rb")]
+    rows = listings()
     for row in rows:
         assert row["id"] in keys(
             mistore.engine, words=row["title_zh"], kind=Kind.HYBRID, alpha=0.0, limit=3
@@ -85,7 +90,7 @@ def test_every_chinese_title_finds_its_own_product(mistore: App) -> None:
 
 
 def test_look_alike_characters_are_found_by_the_usual_ones(mistore: App) -> None:
-    rows = [json.loads(line) for line in (SHARED / "mistore35_zh" / "items.jsonl").open("rb")]
+    rows = listings()
     odd = [r for r in rows if unicodedata.normalize("NFKC", r["description_zh"]) !=
            r["description_zh"] and "\u2f24" in r["description_zh"]]  # fmt: skip
     assert odd, "the data holds a Kangxi radical that looks like 大"
