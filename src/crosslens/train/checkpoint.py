@@ -21,6 +21,7 @@ from crosslens.train.tokens import load_tokenizer
 
 CONFIG, TOKENIZER, METRICS = "config.json", "tokenizer.json", "metrics.jsonl"
 LAST, BEST = "last.pt", "best.pt"
+ABOUT = ("train", "tokens", "heads", "provenance")
 FREE = {"folder", "max_minutes", "threads", "device", "tensorboard", "log_every", "start_from"}
 
 
@@ -76,9 +77,11 @@ class RunFolder:
             ) from exc
         except ValueError as exc:
             raise InvalidRequest(f"{self.path / CONFIG} cannot be read: {exc}") from exc
-        if not isinstance(table, dict) or not isinstance(table.get("train"), dict):
-            raise InvalidRequest(f"{self.path / CONFIG} has no table `train`")
-        return table
+        missing = [name for name in ABOUT if not isinstance(table, dict) or name not in table]
+        if missing:
+            raise InvalidRequest(f"{self.path / CONFIG} has no `{missing[0]}`")
+        found: dict[str, Any] = table
+        return found
 
     def require_same(self, config: TrainConfig, provenance: Mapping[str, Any]) -> None:
         """
@@ -153,7 +156,7 @@ def load_trained(folder: Path) -> Trained:
     state = run.load(BEST) or run.load(LAST)
     if state is None:
         raise NotFound(f"{folder} holds no weights yet", hint="let the run reach a validation")
-    model = DualEncoder(shape_of(about), heads=about.get("heads", {}))
+    model = DualEncoder(shape_of(about), heads=about["heads"])
     restore(model, state["averages"], where=folder)
     model.eval()
     return Trained(model, run.tokenizer(), about, int(state["step"]), float(state["score"]))

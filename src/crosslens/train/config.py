@@ -98,7 +98,7 @@ class TrainConfig:
     small_px: int = 96
     small_share: float = 0.6
     focus: float = 0.5
-    instance_weight: float = 0.3
+    instance_weight: float = 0.5
     attribute_weight: float = 1.0
     validate_every: int = 500
     gallery: int = 1000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -46,7 +47,8 @@ def export(
     Turn a run's best model into a bundle.
 
     Kernels and matrices are rounded to float16 and stored so, which halves the files; everything
-    is computed in float32, with exactly these rounded weights.
+    is computed in float32, with exactly these rounded weights. The space is named after them, so
+    that another training never passes for this one, whatever the name.
 
     Args:
         checkpoint: the run's folder.
@@ -61,7 +63,19 @@ def export(
     trained = load_trained(checkpoint)
     model = settle(trained.model)
     tokenizer = trained.tokenizer.to_str()
-    card = _card(trained, name=name, about=about, licence=licence, notes=notes or {})
+    shape = model.config
+    card = Card(
+        name=name,
+        about=about,
+        licence=licence,
+        space=f"{name}@{fingerprint(model, tokenizer)}/fp32",
+        precision="fp32",
+        dim=shape.dim,
+        languages=("zh", "en"),
+        text=_text_card(shape),
+        picture=_picture_card(shape),
+        training=_training(trained, notes or {}),
+    )
     with tempfile.TemporaryDirectory() as scratch:
         text, picture = write_graphs(model, Path(scratch))
         files: dict[str, bytes | Path] = {
@@ -104,28 +118,24 @@ def golden_pictures() -> Iterable[bytes]:
         yield out.getvalue()
 
 
-def _card(
-    trained: Trained, *, name: str, about: str, licence: str, notes: Mapping[str, Any]
-) -> Card:
-    shape = trained.model.config
-    return Card(
-        name=name,
-        about=about,
-        licence=licence,
-        space=f"{name}@1/fp32",
-        precision="fp32",
-        dim=shape.dim,
-        languages=("zh", "en"),
-        text=_text_card(shape),
-        picture=_picture_card(shape),
-        training={
-            "weights": "stored as float16, computed in float32",
-            "steps": trained.step,
-            "data": trained.about["provenance"],
-            "settings": _plain(trained.about["train"]),
-            **notes,
-        },
-    )
+def fingerprint(model: DualEncoder, tokenizer: str) -> str:
+    """Name the towers and their tokenizer by 8 hex digits that depend on every weight."""
+    digest = hashlib.sha256(tokenizer.encode())
+    for name, values in sorted(model.state_dict().items()):
+        if name.startswith(("picture.", "text.")):
+            digest.update(name.encode())
+            digest.update(values.contiguous().numpy().tobytes())
+    return digest.hexdigest()[:8]
+
+
+def _training(trained: Trained, notes: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "weights": "stored as float16, computed in float32",
+        "steps": trained.step,
+        "data": trained.about["provenance"],
+        "settings": _plain(trained.about["train"]),
+        **notes,
+    }
 
 
 def _text_card(shape: ModelConfig) -> TextCard:

@@ -61,7 +61,7 @@ class Learner:
         rate = learning_rate(self.config, self.step)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
-        with torch.autocast(self.config.device, torch.bfloat16, enabled=self._bfloat16):
+        with torch.autocast(batch.pictures.device.type, torch.bfloat16, enabled=self._bfloat16):
             losses = measure(self.model, batch, self.config)
         self._optimizer.zero_grad(set_to_none=True)
         losses["loss"].backward()  # type: ignore[no-untyped-call]
@@ -116,7 +116,7 @@ def measure(model: DualEncoder, batch: Batch, config: TrainConfig) -> dict[str, 
     pictures = model.picture.to_unit(features)
     words = model.text(batch.ids, batch.mask)
     first, second = pictures.chunk(2)
-    with torch.autocast(config.device, enabled=False):
+    with torch.autocast(pictures.device.type, enabled=False):
         scores = model.scale * words @ pictures.T
         search = both_ways(scores, torch.cat([batch.relation, batch.relation], 1))
         instance = same_product(first, second)

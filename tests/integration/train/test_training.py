@@ -171,6 +171,16 @@ def test_the_card_tells_the_training_and_no_path(bundle: Path):
     assert str(bundle.parent) not in (bundle / "card.toml").read_text("utf-8")
 
 
+def test_another_training_has_another_space_whatever_its_name(
+    toys: RenderedSource, finished: Path, bundle: Path, tmp_path: Path
+):
+    config = tiny_config(tmp_path / "tuned", start_from=finished, steps=1, seed=5)
+    train_encoder(config, toys)
+    other = export(tmp_path / "tuned", tmp_path / "toy", name="toy", about="Squares.")
+    same = export(finished, tmp_path / "again", name="toy", about="Squares.")
+    assert verify(bundle).space == same.space != other.space
+
+
 def test_large_weights_are_stored_as_half_floats(bundle: Path):
     graph = onnx.load(bundle / "text.onnx").graph
     sizes = {tensor.data_type: 0 for tensor in graph.initializer}
@@ -191,6 +201,9 @@ def test_a_damaged_checkpoint_is_named(finished: Path, tmp_path: Path):
     (tmp_path / "last.pt").write_bytes(b"PK\x03\x04 nonsense")
     with pytest.raises(InvalidRequest, match=r"last\.pt is damaged"):
         run.load(LAST)
+    (tmp_path / "config.json").write_text("{}", "utf-8")
+    with pytest.raises(InvalidRequest, match="has no `train`"):
+        run.about()
     with pytest.raises(NotFound, match="not a training run"):
         export(tmp_path / "nowhere", tmp_path / "toy", name="toy", about="Toys.")
 
