@@ -156,8 +156,8 @@ def test_a_service_killed_under_write_load_loses_nothing_it_acknowledged(
         assert not lost
     _end_leases(home)
     shell.json("index", "work")
-    audit = shell.json("index", "audit")
-    assert (audit["missing"], audit["stale"], audit["orphaned"]) == (0, 0, 0)
+    audit = shell("index", "audit", "--json").json
+    assert (audit["missing"], audit["stale"], audit["orphaned"]) == (0, 0, 0), audit
     print(f"{len(acknowledged)} acknowledged writes, starts {min(starts):.2f}–{max(starts):.2f} s")
 
 

@@ -45,8 +45,7 @@ def create_app(services: Services, bounds: Bounds | None = None) -> FastAPI:
     app.state.runtime = runtime
     problems.install(app)
     openapi.install(app)
-    # Searches first, since paths are tried in order. /product/list stands before /product/{…} within
-    # `products`.
+    # Searches first, since paths are tried in order; `products` has /product/list before its ids.
     for part in (search, health, batch, products, shown, imports):
         app.include_router(part.router)
     app.add_middleware(Envelope, bounds=bounds, metrics=runtime.metrics)
