@@ -102,7 +102,7 @@ class Settings(BaseSettings):
     )
     max_batch: int = Field(500, ge=1, description="products in one HTTP batch")
     max_queries: int = Field(32, ge=1, description="questions in one HTTP search request")
-    search_threads: int = Field(16, ge=1, le=256, description="searches side by side")
+    search_threads: int = Field(4, ge=1, le=256, description="searches side by side")
     searches: int = Field(
         256, ge=1, description="searches waiting or running before others are refused with 429"
     )
