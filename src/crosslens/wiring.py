@@ -29,6 +29,7 @@ from crosslens.encode.onnx import load as load_bundle
 from crosslens.encode.shelf import Shelf
 from crosslens.encode.towers import Row
 from crosslens.errors import BrokenBundle, CrosslensError, InvalidRequest, NotFound, Unavailable
+from crosslens.indexing.audit import audit, repair
 from crosslens.indexing.importing import Importer, Indexing, Tally, import_and_index
 from crosslens.indexing.rebuild import Progress, Rebuilt, rebuild
 from crosslens.indexing.rows import ProductText, RowMaker
@@ -86,6 +87,7 @@ class App:
         self.__dict__.update({name: part for name, part in parts.items() if part is not None})
         self._closing = ExitStack()
         self._loaded: dict[Path, LoadedBundle] = {}
+        self._compared = False
 
     def close(self) -> None:
         """Release files, threads and connections, in reverse order of their making."""
@@ -211,6 +213,7 @@ class App:
             Unavailable: another process holds the index, or it waits for a rebuild.
         """
         self._require_own_spaces()
+        self._mend_interrupted()
         pace = Pace(lease_s=self.settings.lease_s, max_tries=self.settings.max_tries)
         return Worker(
             self.catalog,
@@ -349,6 +352,14 @@ class App:
                 "the index was built for other bundles than the settings name",
                 hint="run `crosslens index rebuild`",
             )
+
+    def _mend_interrupted(self) -> None:
+        """Compare an index that a killed process left with the catalogue, once."""
+        if self._compared or not self.index_store.interrupted:
+            return
+        self.index.optimize()
+        repair(self.catalog, audit(self.catalog, self.index))
+        self._compared = True
 
     def _product_texts(self) -> dict[Space, ProductText]:
         """Return, per text space, what of a product its bundle reads."""

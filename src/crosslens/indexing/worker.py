@@ -12,13 +12,13 @@ from time import monotonic
 from crosslens.catalog.changes import Change
 from crosslens.catalog.product import Product
 from crosslens.catalog.store import CatalogStore
-from crosslens.errors import CrosslensError, Overloaded, StorageFull, Unavailable
+from crosslens.errors import CrosslensError, IndexBroken, Overloaded, StorageFull, Unavailable
 from crosslens.indexing.owner import is_dead, new_owner
 from crosslens.indexing.rows import RowMaker
 from crosslens.telemetry import logger
 from crosslens.vectors.index import ProductRows, VectorIndex
 
-TRANSIENT = (Unavailable, Overloaded, StorageFull)  # the product is not to blame
+TRANSIENT = (Unavailable, Overloaded, StorageFull, IndexBroken)  # the product is not to blame
 
 
 @dataclass(frozen=True, slots=True)

@@ -215,6 +215,15 @@ class IndexStore(Protocol):
         """
         ...
 
+    @property
+    def interrupted(self) -> bool:
+        """
+        Say whether the live index was found as a killed process left it.
+
+        Then it may lack rows that it had acknowledged, and an audit is due.
+        """
+        ...
+
     def draft(self) -> Draft:
         """Create an empty index of the wanted spec beside the live one; leftovers are removed."""
         ...

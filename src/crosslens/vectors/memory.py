@@ -139,6 +139,11 @@ class MemoryStore:
         """Return the live index."""
         return self._live
 
+    @property
+    def interrupted(self) -> bool:
+        """Say no: what was acknowledged is kept, or nothing is."""
+        return False
+
     def draft(self) -> MemoryDraft:
         """Create an empty index of the wanted spec."""
         return MemoryDraft(MemoryIndex(self._spec), self._live)

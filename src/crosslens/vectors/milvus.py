@@ -63,6 +63,11 @@ class MilvusStore:
                 self._live = LiveIndex(self._index(generation), self)
             return self._live
 
+    @property
+    def interrupted(self) -> bool:
+        """Say no: what was acknowledged is kept, or nothing is."""
+        return False
+
     def draft(self) -> MilvusDraft:
         """Create an empty index beside the live one; former drafts are dropped."""
         with self._lock:

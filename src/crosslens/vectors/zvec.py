@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
 from typing import Any, Final
@@ -32,6 +33,8 @@ MOST_EF: Final = 2_048  # the engine's limit
 REFINED_PER_HIT: Final = 4.0
 MOST_HITS: Final = 100_000  # the engine's limit
 
+_CLOSED: Final = "closed"  # stands in the folder while nobody has it open
+
 _TEXT_FIELDS: Final = (engine.REVISION, engine.PICTURES)
 _PICTURE_FIELDS: Final = (engine.REVISION,)
 
@@ -43,9 +46,18 @@ class ZvecIndex:
     A product's text row is written after its pictures and removed after them, and its pictures
     are always positions 0..P-1 without a gap; so a crash in between leaves rows that disagree,
     never rows that nobody finds.
+
+    Killed while it moves rows, Zvec 0.8 may leave a collection that refuses the next write, and
+    acknowledges later ones without keeping them. Optimizing before any write mends that; so after
+    an end that was not `close`, and after a write that failed, writing waits for it.
+
+    Args:
+        closed: whether the files were closed properly, or are new.
     """
 
-    def __init__(self, folder: Path, spec: IndexSpec, text: Any, pictures: Any) -> None:
+    def __init__(
+        self, folder: Path, spec: IndexSpec, text: Any, pictures: Any, *, closed: bool = True
+    ) -> None:
         self.folder = folder
         self.spec = spec
         self._text = text
@@ -53,6 +65,8 @@ class ZvecIndex:
         self._writing = threading.Lock()
         self._maintaining = threading.Lock()
         self._count_pictures_per_product()
+        self.closed_properly = closed
+        self._sound = closed
 
     @classmethod
     def create(cls, folder: Path, spec: IndexSpec) -> ZvecIndex:
@@ -92,14 +106,17 @@ class ZvecIndex:
                 f"the vector index in {folder} cannot be read: {exc}",
                 hint="run `crosslens index rebuild`; the catalogue has everything it needs",
             ) from exc
-        return cls(folder, spec, text, pictures)
+        closed = (folder / _CLOSED).exists()
+        (folder / _CLOSED).unlink(missing_ok=True)
+        return cls(folder, spec, text, pictures, closed=closed)
 
     def upsert(self, rows: Sequence[ProductRows]) -> None:
         """Write products, pictures first; see VectorIndex."""
         latest = {row.product_id: row for row in rows}
         for row in latest.values():
             self.spec.require(row)
-        with self._writing, engine.translated(self.folder):
+        self._mend()
+        with self._writing, engine.translated(self.folder), self._noticing_failure():
             engine.require_space(self.folder, sum(map(_bytes, latest.values())))
             for part in engine.batches(list(latest.values())):
                 engine.write(
@@ -111,7 +128,8 @@ class ZvecIndex:
 
     def delete(self, product_ids: Sequence[int]) -> None:
         """Forget products, pictures first; unknown ids are no error."""
-        with self._writing, engine.translated(self.folder):
+        self._mend()
+        with self._writing, engine.translated(self.folder), self._noticing_failure():
             for part in engine.batches(list(dict.fromkeys(product_ids))):
                 self._delete_pictures(dict.fromkeys(part, 0))
                 engine.delete(self._text, [str(product_id) for product_id in part])
@@ -172,15 +190,50 @@ class ZvecIndex:
             StorageFull: the disk has no room for the new graphs beside the old ones.
         """
         with self._maintaining, engine.translated(self.folder):
-            engine.require_space(self.folder, 2 * _folder_bytes(self.folder))
-            for collection in (self._pictures, self._text):
-                collection.optimize()
+            self._optimize()
+            self._sound = True
+
+    def _optimize(self) -> None:
+        engine.require_space(self.folder, 2 * _folder_bytes(self.folder))
+        for collection in (self._pictures, self._text):
+            collection.optimize()
+
+    def _mend(self) -> None:
+        """
+        Make the collections fit for writing again, if they may not be.
+
+        Raises:
+            IndexBroken: that is not possible.
+        """
+        if self._sound:
+            return
+        with self._maintaining, self._writing, engine.translated(self.folder):
+            if self._sound:
+                return
+            try:
+                self._optimize()
+            except RuntimeError as exc:
+                raise IndexBroken(
+                    f"the vector index in {self.folder} cannot be written: {exc}",
+                    hint="run `crosslens index rebuild`; the catalogue has everything it needs",
+                ) from exc
+            self._sound = True
+
+    @contextmanager
+    def _noticing_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except RuntimeError:
+            self._sound = False
+            raise
 
     def close(self) -> None:
         """Flush and release the files."""
         with self._maintaining, self._writing, engine.translated(self.folder):
             self._pictures.close()
             self._text.close()
+            if self._sound:
+                (self.folder / _CLOSED).touch()
 
     def _condition(self, where: Filter | None) -> str | None:
         types = self.spec.attributes
@@ -245,6 +298,13 @@ class ZvecStore:
         self._live: LiveIndex | None = None
         self._draft: ZvecDraft | None = None
         self._lock = threading.RLock()
+        self._interrupted = False
+
+    @property
+    def interrupted(self) -> bool:
+        """Say whether the live index was opened after an end that was not `close`."""
+        self.live()
+        return self._interrupted
 
     def live(self) -> LiveIndex:
         """Return the live index; see IndexStore."""
@@ -307,7 +367,9 @@ class ZvecStore:
         generations.sweep(self._draft.index.folder if self._draft else None)
         folder = generations.live()
         if folder is not None:
-            return ZvecIndex.open(folder)
+            found = ZvecIndex.open(folder)
+            self._interrupted = not found.closed_properly
+            return found
         index = ZvecIndex.create(generations.new(), self._spec)
         generations.point_at(index.folder)
         return index
