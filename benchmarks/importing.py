@@ -37,10 +37,12 @@ def main() -> None:
     rates: dict[str, list[tuple[float, float]]] = {"encoder alone": [], "import": []}
     for _ in range(options.rounds):
         for name, work in (("encoder alone", encode), ("import", store)):
-            with tempfile.TemporaryDirectory() as home:
-                with wiring.build(settings.load(Path(home))) as app:
-                    app.encoders.words.encode_queries(["warm"])
-                    rates[name].append(timed(app, work, records))
+            with (
+                tempfile.TemporaryDirectory() as home,
+                wiring.build(settings.load(Path(home))) as app,
+            ):
+                app.encoders.words.encode_queries(["warm"])
+                rates[name].append(timed(app, work, records))
     print("| what | products/s | CPU ms per product | share |")
     print("|---|---|---|---|")
     alone = statistics.median(rate for rate, _ in rates["encoder alone"])
