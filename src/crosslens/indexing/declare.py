@@ -13,6 +13,7 @@ SAMPLE = 1_000  # records looked at
 MOST = 40  # attributes declared; each costs a column in both collections
 LONGEST = 100  # characters; longer text is for reading, not for filtering
 
+_PROSE = re.compile(r"(sub)?(title|description)(_.*)?")  # in other languages; read, not filtered
 _NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,9})?")  # "007" is a code, not a number
 
 
@@ -25,7 +26,7 @@ def infer(samples: Iterable[Mapping[str, Any]]) -> dict[str, AttributeType]:
     values: dict[str, list[Any]] = {}
     for attributes in samples:
         for name, value in attributes.items():
-            if value not in (None, "", []):
+            if value not in (None, "", []) and not _PROSE.fullmatch(name):
                 values.setdefault(name, []).append(value)
     by_use = sorted(values, key=lambda name: (-len(values[name]), name))
     guessed = {name: kind for name in by_use if (kind := _type_of(values[name])) is not None}
