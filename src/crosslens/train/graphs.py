@@ -124,7 +124,17 @@ def _write(graph: Graph, path: Path, exporters: Sequence[Exporter]) -> None:
     _first_that_works(graph, path, exporters)
     proto = onnx.load(str(path))
     halve(proto)
+    forget_origin(proto)
     onnx.save(proto, str(path))
+
+
+def forget_origin(proto: onnx.ModelProto) -> None:
+    """Drop what the exporter notes of the machine: stack traces with its paths, module names."""
+    graph = proto.graph
+    for part in (proto, graph, *graph.node, *graph.input, *graph.output, *graph.value_info,
+                 *graph.initializer):  # fmt: skip
+        del part.metadata_props[:]
+        part.doc_string = ""
 
 
 def _first_that_works(graph: Graph, path: Path, exporters: Sequence[Exporter]) -> None:
