@@ -215,7 +215,7 @@ def until_interrupted() -> Iterator[threading.Event]:
 
     def raise_flag(signum: int, frame: object) -> None:
         flag.set()
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
     before = signal.signal(signal.SIGINT, raise_flag)
     try:
