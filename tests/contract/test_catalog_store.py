@@ -598,3 +598,21 @@ def test_products_are_listed_in_any_order_whole_or_from_a_mark_on(
             for place, product in enumerate(whole):
                 rest = catalog.listed(limit=10, after=mark(product, order), **options)
                 assert [p.id for p in rest] == wanted[place + 1 :], options
+
+
+def test_few_and_many_products_are_read_alike(catalog: CatalogStore) -> None:
+    odd = 'quote " backslash \\ line\nbreak \u2028 emoji 👟 中文 \x07'
+    attributes = {"a": odd, "n": 0.1, "big": 1e300, "t": True, "list": ["x", odd], "空": "值"}
+    with catalog.transaction() as writes:
+        for n in range(40):
+            fields = ProductFields(f"{odd} {n}", odd, attributes, f"key {n} {odd}")
+            writes.insert(fields, [picture(n), picture(n + 1)] if n % 3 else [])
+    every = catalog.read(list(range(1, 41)))
+    assert len(every) == 40
+    for start in range(0, 40, 7):
+        ids = list(range(1, 41))[start : start + 7][::-1]
+        few = catalog.read(ids)
+        assert list(few) == ids
+        assert all(few[id] == every[id] for id in ids)
+    assert catalog.read([]) == {}
+    assert catalog.read([0, -1, 99, 2**70]) == {}

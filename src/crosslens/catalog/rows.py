@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from itertools import chain, islice
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Select, bindparam, select, tuple_
-from sqlalchemy.dialects import sqlite
+from sqlalchemy import Connection, Select, bindparam, select, tuple_
 
 from crosslens.catalog.listing import Mark, Order
 from crosslens.catalog.product import Picture, Product, ProductFields
@@ -34,12 +32,19 @@ PRODUCT_COLUMNS = select(
     products.c.revision,
     products.c.retired,
 )
-# A page of hits is read by a statement of fixed size: an IN list that expands is built anew at each
-# call, which costs as much as the reading itself. No id is 0, so empty slots match nothing.
+# A page of hits from SQLite is one row of JSON: fetching row by row gives up the interpreter lock
+# at each of them, which costs searches side by side more than the reading itself. No id is 0, so
+# empty slots match nothing.
 SLOTS = 16
-_SLOTS: list[BindParameter[int]] = [bindparam(f"id{n}") for n in range(SLOTS)]
+_PAGE = f"""
+    SELECT json_group_array(json_array(
+        p.id, p.source_key, p.title, p.description, json(p.attributes),
+        p.created, p.updated, p.revision, p.retired,
+        (SELECT json_group_array(json_array(sha256, width, height, format, size))
+         FROM (SELECT * FROM pictures WHERE product_id = p.id ORDER BY position))))
+    FROM products AS p WHERE p.id IN ({", ".join("?" * SLOTS)})
+"""  # noqa: S608 - the marks of its values are all that is put in
 _BY_ID = PRODUCT_COLUMNS.where(products.c.id.in_(bindparam("ids", expanding=True)))
-_FEW_BY_ID = PRODUCT_COLUMNS.where(products.c.id.in_(_SLOTS))
 _BY_KEY = PRODUCT_COLUMNS.where(products.c.source_key.in_(bindparam("keys", expanding=True)))
 _ORDERED = {Order.UPDATED: products.c.updated, Order.TITLE: products.c.title}
 _PICTURE_COLUMNS = select(
@@ -51,7 +56,6 @@ _PICTURE_COLUMNS = select(
     pictures.c.size,
 ).order_by(pictures.c.product_id, pictures.c.position)
 _PICTURES = _PICTURE_COLUMNS.where(pictures.c.product_id.in_(bindparam("ids", expanding=True)))
-_FEW_PICTURES = _PICTURE_COLUMNS.where(pictures.c.product_id.in_(_SLOTS))
 
 
 def as_micros(when: datetime) -> int:
@@ -72,9 +76,19 @@ def possible(ids: Iterable[int]) -> list[int]:
 def by_ids(connection: Connection, ids: Sequence[int]) -> dict[int, Product]:
     """Read products by id, in the order asked; unknown ids are left out."""
     wanted = possible(ids)
-    rows = list(_rows_of(connection, wanted, few=_FEW_BY_ID, many=_BY_ID))
-    found = {product.id: product for product in to_products(connection, rows)}
+    if len(wanted) <= SLOTS and connection.dialect.name == "sqlite":
+        read = _page(connection, wanted)
+    else:
+        parts = [connection.execute(_BY_ID, {"ids": part}).all() for part in chunks(wanted)]
+        read = to_products(connection, list(chain(*parts)))
+    found = {product.id: product for product in read}
     return {id: found[id] for id in wanted if id in found}
+
+
+def _page(connection: Connection, ids: Sequence[int]) -> list[Product]:
+    slots = (*ids, *[0] * (SLOTS - len(ids)))
+    rows = json.loads(connection.exec_driver_sql(_PAGE, slots).scalar_one())
+    return [_product(row, [Picture(*facts) for facts in shown]) for *row, shown in rows]
 
 
 def by_keys(connection: Connection, keys: Sequence[str]) -> dict[str, Product]:
@@ -105,53 +119,28 @@ def query(connection: Connection, statement: Select[Any], /, **values: Any) -> l
 def to_products(connection: Connection, rows: Sequence[Sequence[Any]]) -> list[Product]:
     """Add the pictures to rows of `PRODUCT_COLUMNS`."""
     shown = _pictures_of(connection, [row[0] for row in rows])
-    return [
-        Product(
-            id,
-            ProductFields.stored(title, description, _attributes(attributes), source_key),
-            tuple(shown.get(id, ())),
-            _EPOCH + timedelta(microseconds=created),
-            _EPOCH + timedelta(microseconds=updated),
-            revision,
-            bool(retired),
-        )
-        for (
-            id, source_key, title, description, attributes, created, updated, revision, retired,
-        ) in rows
-    ]  # fmt: skip
+    return [_product(row, shown.get(row[0], ())) for row in rows]
 
 
-@cache
-def _sqlite_text(statement: Select[Any]) -> str:
-    return str(statement.compile(dialect=sqlite.dialect()))
-
-
-def _attributes(stored: Any) -> Any:
-    return json.loads(stored) if isinstance(stored, str) else stored
+def _product(row: Sequence[Any], shown: Sequence[Picture]) -> Product:
+    id, source_key, title, description, attributes, created, updated, revision, retired = row
+    return Product(
+        id,
+        ProductFields.stored(title, description, attributes, source_key),
+        tuple(shown),
+        _EPOCH + timedelta(microseconds=created),
+        _EPOCH + timedelta(microseconds=updated),
+        revision,
+        bool(retired),
+    )
 
 
 def _pictures_of(connection: Connection, ids: Sequence[int]) -> dict[int, list[Picture]]:
     shown: dict[int, list[Picture]] = {}
-    for id, *facts in _rows_of(connection, ids, few=_FEW_PICTURES, many=_PICTURES):
-        shown.setdefault(id, []).append(Picture(*facts))
-    return shown
-
-
-def _rows_of(
-    connection: Connection, ids: Sequence[int], *, few: Select[Any], many: Select[Any]
-) -> Iterator[Sequence[Any]]:
-    """
-    Yield the rows of ids.
-
-    SQLite is asked for a page of hits in its own words, compiled once: there the reading itself
-    is quicker than what surrounds a statement; its JSON and truth values come as they are stored.
-    """
-    if len(ids) <= SLOTS and connection.dialect.name == "sqlite":
-        sql = _sqlite_text(few)
-        yield from connection.exec_driver_sql(sql, (*ids, *[0] * (SLOTS - len(ids)))).all()
-        return
     for part in chunks(ids):
-        yield from connection.execute(many, {"ids": part}).all()
+        for id, *facts in connection.execute(_PICTURES, {"ids": part}).all():
+            shown.setdefault(id, []).append(Picture(*facts))
+    return shown
 
 
 def chunks(values: Iterable[Any]) -> Iterator[list[Any]]:
