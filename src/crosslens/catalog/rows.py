@@ -47,15 +47,18 @@ _PAGE = f"""
 _BY_ID = PRODUCT_COLUMNS.where(products.c.id.in_(bindparam("ids", expanding=True)))
 _BY_KEY = PRODUCT_COLUMNS.where(products.c.source_key.in_(bindparam("keys", expanding=True)))
 _ORDERED = {Order.UPDATED: products.c.updated, Order.TITLE: products.c.title}
-_PICTURE_COLUMNS = select(
-    pictures.c.product_id,
-    pictures.c.sha256,
-    pictures.c.width,
-    pictures.c.height,
-    pictures.c.format,
-    pictures.c.size,
-).order_by(pictures.c.product_id, pictures.c.position)
-_PICTURES = _PICTURE_COLUMNS.where(pictures.c.product_id.in_(bindparam("ids", expanding=True)))
+_PICTURES = (
+    select(
+        pictures.c.product_id,
+        pictures.c.sha256,
+        pictures.c.width,
+        pictures.c.height,
+        pictures.c.format,
+        pictures.c.size,
+    )
+    .where(pictures.c.product_id.in_(bindparam("ids", expanding=True)))
+    .order_by(pictures.c.product_id, pictures.c.position)
+)
 
 
 def as_micros(when: datetime) -> int:

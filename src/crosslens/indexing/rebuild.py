@@ -11,6 +11,7 @@ from time import perf_counter
 from crosslens.catalog.product import Product
 from crosslens.catalog.store import CatalogStore
 from crosslens.errors import IndexBroken, WrongSpace
+from crosslens.indexing.audit import audit
 from crosslens.indexing.rows import RowMaker
 from crosslens.indexing.worker import TRANSIENT
 from crosslens.vectors.index import Draft, IndexStore, ProductRows, VectorIndex
@@ -147,12 +148,8 @@ class _Filling:
 
 def _check(index: VectorIndex, catalog: CatalogStore, position: int, left_out: Set[int]) -> None:
     """Compare revisions of everything that did not change since the replay."""
-    held = {product_id: (rev, pictures) for product_id, rev, pictures in index.revisions()}
-    wrong = {
-        product_id
-        for product_id, revision, pictures in catalog.revisions()
-        if held.get(product_id) != (revision, pictures) and product_id not in left_out
-    }
+    found = audit(catalog, index)
+    wrong = {*found.missing, *found.stale} - left_out
     if wrong:
         for product_ids in catalog.changed_since(position):
             wrong.difference_update(product_ids)
