@@ -418,3 +418,16 @@ def test_what_a_crashed_rebuild_left_is_removed(durable: Engine) -> None:
         assert list(again.live().revisions()) == [(1, 1, 0)]
         assert list(again.draft().index.revisions()) == []
         assert list(again.live().revisions()) == [(1, 1, 0)]
+
+
+def test_stored_vectors_can_be_read_back_by_product_and_position(index: VectorIndex) -> None:
+    index.upsert([rows(7, pictures=["front", "back"]), rows(8)])
+    texts = index.vectors([(7, 0), (8, 0), (9, 0), (7, 1)], Modality.TEXT, TITLES)
+    assert set(texts) == {(7, 0), (8, 0)}
+    np.testing.assert_allclose(texts[7, 0], unit(7, TITLES), atol=1e-6)
+    shown = index.vectors([(7, 1), (7, 2), (8, 0)], Modality.PICTURE, LOOKS)
+    assert set(shown) == {(7, 1)}
+    np.testing.assert_allclose(shown[7, 1], unit("back", LOOKS), atol=1e-6)
+    assert index.vectors([], Modality.PICTURE, LOOKS) == {}
+    with pytest.raises(WrongSpace):
+        index.vectors([(7, 0)], Modality.TEXT, LOOKS)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from crosslens.errors import UnusableVector, WrongSpace
-from crosslens.values import Attributes, AttributeType, Candidate, Modality, Space, Vectors
+from crosslens.values import Attributes, AttributeType, Candidate, Floats, Modality, Space, Vectors
 from crosslens.vectors.filters import Filter
+
+RowKey: TypeAlias = tuple[int, int]
+"""A row of a collection: product id, and position of the picture (0 in the text collection)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +157,17 @@ class VectorIndex(Protocol):
 
         Raises:
             InvalidFilter: the filter names an attribute that the spec does not declare.
+        """
+        ...
+
+    def vectors(
+        self, keys: Sequence[RowKey], modality: Modality, space: Space
+    ) -> dict[RowKey, Floats]:
+        """
+        Return the stored vectors of rows, of length 1; rows that are not held are left out.
+
+        Raises:
+            WrongSpace: the collection has no column of that space.
         """
         ...
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from crosslens.errors import Unavailable
-from crosslens.values import Candidate, Modality, Vectors
+from crosslens.values import Candidate, Floats, Modality, Space, Vectors
 from crosslens.vectors.filters import Filter
-from crosslens.vectors.index import Counts, IndexSpec, ProductRows, VectorIndex
+from crosslens.vectors.index import Counts, IndexSpec, ProductRows, RowKey, VectorIndex
 
 
 class _Held:
@@ -98,6 +98,13 @@ class LiveIndex:
         """Ask the live index."""
         with self._in_use() as index:
             return index.matching(tokens, limit=limit, where=where)
+
+    def vectors(
+        self, keys: Sequence[RowKey], modality: Modality, space: Space
+    ) -> dict[RowKey, Floats]:
+        """Read vectors of the live index."""
+        with self._in_use() as index:
+            return index.vectors(keys, modality, space)
 
     def revisions(self) -> Iterator[tuple[int, int, int]]:
         """List what the live index holds; read before it returns, so a switch does no harm."""

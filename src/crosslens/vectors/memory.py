@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from crosslens.values import Candidate, Floats, Modality, Vectors
+from crosslens.values import Candidate, Floats, Modality, Space, Vectors
 from crosslens.vectors.bm25 import bm25
 from crosslens.vectors.columns import query_words, words
 from crosslens.vectors.filters import Filter, check, holds, indexed
-from crosslens.vectors.index import Counts, IndexSpec, ProductRows
+from crosslens.vectors.index import Counts, IndexSpec, ProductRows, RowKey
 from crosslens.vectors.live import LiveIndex
 from crosslens.vectors.picture_rows import rank
 
@@ -75,6 +75,19 @@ class MemoryIndex:
             scores = bm25(query_words(tokens).split(), self._words)
         found = [Candidate(key, score) for key, score in scores.items() if key in passing]
         return sorted(found, key=rank)[: max(0, limit)]
+
+    def vectors(
+        self, keys: Sequence[RowKey], modality: Modality, space: Space
+    ) -> dict[RowKey, Floats]:
+        """Look rows up."""
+        column = self.spec.column(modality, space)
+        with self._lock:
+            rows = {key: self._rows[key[0]] for key in keys if key[0] in self._rows}
+        shown = {
+            key: (row.text if modality is Modality.TEXT else row.pictures)[column].array
+            for key, row in rows.items()
+        }
+        return {key: array[key[1]] for key, array in shown.items() if 0 <= key[1] < len(array)}
 
     def revisions(self) -> Iterator[tuple[int, int, int]]:
         """List products; rows of one product can never disagree here."""

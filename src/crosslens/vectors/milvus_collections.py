@@ -10,6 +10,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+import numpy as np
+
 from crosslens.errors import IndexBroken
 from crosslens.values import Attributes, AttributeType, Floats, Space
 from crosslens.vectors import saved_spec
@@ -223,6 +225,17 @@ def delete(milvus: Connection, name: str, keys: Sequence[int] | Sequence[str]) -
 def present(milvus: Connection, name: str, keys: Collection[str]) -> list[str]:
     """Return those of the keys that have a row."""
     return [row[KEY] for row in milvus.ask("get", name, ids=list(keys), output_fields=[KEY])]
+
+
+def vectors(
+    milvus: Connection, name: str, keys: Sequence[int] | Sequence[str], column: str
+) -> Iterator[tuple[int | str, Floats]]:
+    """Yield (key, vector of length 1) of those of the keys that have a row."""
+    for at in range(0, len(keys), BATCH):
+        part = list(keys[at : at + BATCH])
+        for found in milvus.ask("get", name, ids=part, output_fields=[KEY, column]):
+            row = np.asarray(found[column], dtype=np.float32)
+            yield found[KEY], row / np.sqrt(row @ row)
 
 
 def nearest(

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from crosslens.values import Candidate, Floats, Modality, Space, Vectors
 from crosslens.vectors import milvus_collections as engine
-from crosslens.vectors.columns import query_words, words
+from crosslens.vectors.columns import query_words, space_column, words
 from crosslens.vectors.filters import Filter, check
-from crosslens.vectors.index import Counts, IndexSpec, ProductRows
+from crosslens.vectors.index import Counts, IndexSpec, ProductRows, RowKey
 from crosslens.vectors.milvus_collections import Generation
 from crosslens.vectors.milvus_connection import CollectionGone, Connection
 from crosslens.vectors.picture_rows import Hit, best_products, picture_key, rank, surplus_keys
@@ -128,6 +128,22 @@ class MilvusIndex:
         with self._gate.reading():
             hits = engine.matching(self._milvus, name, asked, limit=most, where=condition)
         return sorted(itertools.starmap(Candidate, hits), key=rank)
+
+    @_following
+    def vectors(
+        self, keys: Sequence[RowKey], modality: Modality, space: Space
+    ) -> dict[RowKey, Floats]:
+        """Read stored vectors; see VectorIndex."""
+        self.spec.column(modality, space)
+        column = space_column(space)
+        with self._gate.reading():
+            if modality is Modality.TEXT:
+                texts = {key[0]: key for key in keys if not key[1]}
+                rows = engine.vectors(self._milvus, self.generation.text, list(texts), column)
+                return {texts[int(name)]: row for name, row in rows}
+            named = {picture_key(*key): key for key in keys}
+            rows = engine.vectors(self._milvus, self.generation.pictures, list(named), column)
+            return {named[str(name)]: row for name, row in rows}
 
     @_following
     def revisions(self) -> Iterator[tuple[int, int, int]]:

@@ -20,7 +20,7 @@ from crosslens.vectors import zvec_collections as engine
 from crosslens.vectors.columns import query_words, space_column, words
 from crosslens.vectors.filters import Filter, check
 from crosslens.vectors.generations import Generations
-from crosslens.vectors.index import Counts, IndexSpec, ProductRows
+from crosslens.vectors.index import Counts, IndexSpec, ProductRows, RowKey
 from crosslens.vectors.live import LiveIndex
 from crosslens.vectors.picture_rows import Hit, best_products, picture_key, rank, surplus_keys
 from crosslens.vectors.rendering import render
@@ -160,6 +160,20 @@ class ZvecIndex:
         with engine.translated(self.folder):
             hits = engine.search(self._text, query, min(limit, MOST_HITS), condition)
         return sorted((Candidate(int(d.id), d.score) for d in hits), key=rank)
+
+    def vectors(
+        self, keys: Sequence[RowKey], modality: Modality, space: Space
+    ) -> dict[RowKey, Floats]:
+        """Read stored vectors; see VectorIndex."""
+        self.spec.column(modality, space)
+        of_text = modality is Modality.TEXT
+        named = {
+            str(k[0]) if of_text else picture_key(*k): k for k in keys if not of_text or not k[1]
+        }
+        collection = self._text if of_text else self._pictures
+        with engine.translated(self.folder):
+            found = engine.vectors(collection, list(named), space_column(space))
+            return {named[name]: row for name, row in found}
 
     def revisions(self) -> Iterator[tuple[int, int, int]]:
         """List what both collections hold; waits for `optimize`, writes wait for its snapshot."""

@@ -12,10 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 
+import numpy as np
 import zvec
 
 from crosslens.errors import StorageFull, Unavailable
-from crosslens.values import Attributes, AttributeType, Space
+from crosslens.values import Attributes, AttributeType, Floats, Space
 from crosslens.vectors.columns import attribute_column, fingerprint, space_column
 from crosslens.vectors.filters import indexed
 from crosslens.vectors.rendering import Dialect
@@ -131,6 +132,18 @@ def present(collection: Collection, keys: Iterable[str]) -> list[str]:
     """Return those of the keys that have a row."""
     with _SEATS:
         return list(collection.fetch(list(keys), output_fields=[], include_vector=False))
+
+
+def vectors(
+    collection: Collection, keys: Sequence[str], column: str
+) -> Iterator[tuple[str, Floats]]:
+    """Yield (key, vector of length 1) of those of the keys that have a row."""
+    for part in batches(keys):
+        with _SEATS:
+            found = collection.fetch(list(part), output_fields=[], include_vector=True)
+        for key, doc in found.items():
+            row = np.asarray(doc.vector(column), dtype=np.float32)
+            yield key, row / np.sqrt(row @ row)
 
 
 def snapshot(collection: Collection, fields: Sequence[str]) -> Any:
