@@ -22,8 +22,8 @@ from crosslens.encode.words import Words
 from crosslens.train.augment import MEAN, STD
 from crosslens.train.checkpoint import Trained, load_trained
 from crosslens.train.config import ModelConfig
-from crosslens.train.graphs import settle, write_graphs
 from crosslens.train.model import DualEncoder
+from crosslens.train.settle import settle, write_graphs
 from crosslens.values import Floats
 
 GOLDEN_TOLERANCE = 1e-3

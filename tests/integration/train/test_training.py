@@ -18,9 +18,10 @@ from crosslens.encode.words import Words
 from crosslens.errors import Conflict, InvalidRequest, NotFound
 from crosslens.train.checkpoint import LAST, RunFolder, load_trained
 from crosslens.train.export import export
-from crosslens.train.graphs import settle, with_torchscript, write_graphs
+from crosslens.train.graphs import with_torchscript
 from crosslens.train.rendered import RenderConfig, RenderedSource, draw
 from crosslens.train.run import train_encoder
+from crosslens.train.settle import settle, write_graphs
 from unit.train.shops import ToyShop, tiny_config, toy_source
 
 pytestmark = pytest.mark.train
