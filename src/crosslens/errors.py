@@ -15,6 +15,7 @@ What can go wrong, whose fault it is, and whether trying again helps.
     ├── Overloaded                a full queue; retry later
     │   └── RateLimited           this caller asks too often
     ├── Unavailable               a dependency is away or busy; retry later
+    │   └── LostRace              another transaction won; repeat this one
     ├── StorageFull               no space left; nothing half-written
     ├── MissingExtra              an optional part is not installed
     ├── BrokenBundle              a model folder that is incomplete or altered
@@ -126,6 +127,10 @@ class Unavailable(CrosslensError):
 
     code = "unavailable"
     retriable = True
+
+
+class LostRace(Unavailable):
+    """A transaction that the database undid in favour of another; repeating it helps."""
 
 
 class StorageFull(CrosslensError):

@@ -14,6 +14,7 @@ from crosslens.catalog.sql import SqlCatalog
 from crosslens.catalog.store import CatalogStore, Summary
 from crosslens.errors import Conflict, NotFound
 from fakes import FakeClock
+from servers import empty
 
 LEASE_S = 30.0
 
@@ -23,7 +24,21 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+def on_server(request: pytest.FixtureRequest, clock: FakeClock) -> SqlCatalog:
+    """One database per server and run, emptied: making one anew takes longer than most tests."""
+    url = request.getfixturevalue(f"{request.param}_catalog")
+    empty(url)
+    return SqlCatalog(url, clock=clock)
+
+
+@pytest.fixture(
+    params=[
+        "memory",
+        "sqlite",
+        pytest.param("mysql", marks=pytest.mark.mysql),
+        pytest.param("postgres", marks=pytest.mark.postgres),
+    ]
+)
 def catalog(
     request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock
 ) -> Iterator[CatalogStore]:
@@ -31,7 +46,7 @@ def catalog(
         "memory": lambda: MemoryCatalog(clock),
         "sqlite": lambda: SqlCatalog(f"sqlite:///{tmp_path / 'catalog.db'}", clock=clock),
     }
-    store = makers[request.param]()
+    store = makers.get(request.param, lambda: on_server(request, clock))()
     yield store
     store.close()
 

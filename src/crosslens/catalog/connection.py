@@ -1,8 +1,9 @@
-"""Opening the catalogue's database: engine, schema version, and errors in our words."""
+"""Opening the catalogue's database: engine and schema version."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,58 +11,39 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
-from sqlalchemy.exc import OperationalError as SqlOperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import ArgumentError
 
-from crosslens.catalog.schema import OLDER, SCHEMA
-from crosslens.errors import Conflict, CrosslensError, InvalidRequest, StorageFull, Unavailable
+from crosslens.catalog.clock import SetClock
+from crosslens.catalog.failures import translated
+from crosslens.catalog.schema import OLDER, SCHEMA, metadata
+from crosslens.catalog.servers import check_server, lock_schema, open_server, unlock_schema
+from crosslens.errors import Conflict, InvalidRequest, Unavailable
 
-WRITING = {"crosslens_begin": "BEGIN IMMEDIATE"}
-_FULL = ("disk is full", "is full", "no space left", "disk full")
-_BUSY = ("locked", "busy", "lock wait timeout", "deadlock", "could not obtain lock")
-
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """Let no exception of SQLAlchemy out."""
-    try:
-        yield
-    except SQLAlchemyError as exc:
-        raise _in_our_words(exc) from exc
+CONNECTIONS = 16
+MIGRATION_S = 3_600.0  # altering a large table takes its time
+_SECRET = re.compile(r"(?<=:)[^:/@][^/@]*(?=@)")
 
 
-def _in_our_words(exc: SQLAlchemyError) -> CrosslensError:
-    cause = str(getattr(exc, "orig", None) or exc)
-    if isinstance(exc, IntegrityError):
-        return Conflict(f"another product has the same key meanwhile ({cause})")
-    if any(sign in cause.lower() for sign in _FULL):
-        return StorageFull(
-            f"the catalogue's disk is full ({cause}); nothing was written",
-            hint="free some space and send it again",
-        )
-    if any(sign in cause.lower() for sign in _BUSY):
-        return Unavailable(f"the catalogue is held by another writer ({cause})", hint="try again")
-    if isinstance(exc, PoolTimeout | SqlOperationalError):
-        return Unavailable(f"the catalogue does not answer ({cause})")
-    return CrosslensError(f"the catalogue failed ({cause})")
-
-
-def open_engine(url: str, *, busy_s: float) -> Engine:
+def open_engine(
+    url: str, *, busy_s: float, clock: SetClock, connections: int = CONNECTIONS
+) -> Engine:
     """
-    Open a database and bring a SQLite file to the newest schema.
+    Open a database; an empty one gets its tables, a SQLite file is brought to the newest schema.
 
     Args:
         busy_s: how long to wait for another writer.
+        clock: set to a server's time, and again now and then; a file has no time of its own.
+        connections: most connections to a server.
 
     Raises:
         InvalidRequest: not a database URL, or SQLite without a file.
-        Conflict: the schema is newer than this version, or not there on a server.
+        MissingExtra: the driver of a server is not installed.
+        Conflict: the schema is newer than this version, older on a server, or of another program.
         Unavailable: the database cannot be opened.
     """
     parsed = _parse(url)
     with translated():
-        engine = _sqlite(parsed, busy_s) if _is_sqlite(parsed) else _server(parsed, busy_s)
+        engine = _opened(parsed, busy_s, clock, connections)
         try:
             _ensure_schema(engine)
         except BaseException:
@@ -70,19 +52,75 @@ def open_engine(url: str, *, busy_s: float) -> Engine:
     return engine
 
 
-def upgrade(engine: Engine) -> None:
-    """Run the migrations that are missing; several processes may try at once."""
-    with engine.execution_options(**WRITING).begin() as connection:
+def upgrade(url: str) -> tuple[str | None, str]:
+    """
+    Run the migrations that are missing; several processes may try at once.
+
+    Returns:
+        The schema before, None where there was none, and after.
+
+    Raises:
+        Conflict: the schema is newer than this version knows, or of another program.
+        Unavailable: the database cannot be opened, or its user may not alter tables.
+    """
+    with translated():
+        engine = _opened(_parse(url), MIGRATION_S, SetClock(), 1)
+        try:
+            with engine.connect() as connection:
+                before = _known_version(connection)
+            if before != SCHEMA:
+                _upgrade(engine)
+        finally:
+            engine.dispose()
+    return before, SCHEMA
+
+
+def _upgrade(engine: Engine) -> None:
+    with writing(engine).begin() as connection, _alone(connection):
         if _version(connection) != SCHEMA:
             _migrate(connection)
+
+
+def writing(engine: Engine) -> Engine:
+    """Return the same engine for transactions that write: they see what was committed last."""
+    if engine.dialect.name == "sqlite":
+        return engine.execution_options(crosslens_begin="BEGIN IMMEDIATE")
+    return engine.execution_options(isolation_level="READ COMMITTED")
+
+
+@contextmanager
+def _alone(connection: Connection) -> Iterator[None]:
+    if connection.dialect.name == "sqlite":
+        yield
+        return
+    lock_schema(connection, wait_s=60)
+    try:
+        yield
+    finally:
+        unlock_schema(connection)
+
+
+def _opened(url: URL, busy_s: float, clock: SetClock, connections: int) -> Engine:
+    coding = {"json_serializer": _dumps, "json_deserializer": json.loads}
+    if _is_sqlite(url):
+        return _sqlite(url, busy_s, coding)
+    engine = open_server(url, busy_s=busy_s, connections=connections, clock=clock, **coding)
+    try:
+        with engine.connect() as connection:
+            check_server(connection)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
 
 
 def _parse(url: str) -> URL:
     try:
         parsed = make_url(url)
-    except ArgumentError as exc:
+    except (ArgumentError, ValueError) as exc:  # the latter: a port that is none
         raise InvalidRequest(
-            f"catalogue URL {url!r} cannot be read", hint="such as sqlite:////srv/shop/catalog.db"
+            f"catalogue URL {_SECRET.sub('***', url)!r} cannot be read",
+            hint="such as sqlite:////srv/shop/catalog.db or mysql://user:password@host/shop",
         ) from exc
     if _is_sqlite(parsed) and parsed.database in (None, "", ":memory:"):
         raise InvalidRequest(
@@ -96,16 +134,15 @@ def _is_sqlite(url: URL) -> bool:
     return url.get_backend_name() == "sqlite"
 
 
-def _sqlite(url: URL, busy_s: float) -> Engine:
+def _sqlite(url: URL, busy_s: float, coding: dict[str, Any]) -> Engine:
     _make_folder(Path(str(url.database)).parent)
     engine = create_engine(
         url,
         connect_args={"timeout": busy_s, "check_same_thread": False},
-        json_serializer=_dumps,
-        json_deserializer=json.loads,
         pool_size=8,
         max_overflow=56,
         pool_timeout=busy_s,
+        **coding,
     )
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
@@ -117,19 +154,6 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
         raise Unavailable(f"the catalogue's folder cannot be opened ({exc})") from exc
-
-
-def _server(url: URL, busy_s: float) -> Engine:
-    return create_engine(
-        url,
-        json_serializer=_dumps,
-        json_deserializer=json.loads,
-        isolation_level="READ COMMITTED",
-        pool_size=8,
-        max_overflow=24,
-        pool_timeout=busy_s,
-        pool_pre_ping=True,
-    )
 
 
 def _dumps(value: Any) -> str:
@@ -148,20 +172,37 @@ def _begin_sqlite(connection: Connection) -> None:
 
 def _ensure_schema(engine: Engine) -> None:
     with engine.connect() as connection:
-        version = _version(connection)
+        version = _known_version(connection)
     if version == SCHEMA:
         return
-    if version is not None and version not in OLDER:
+    if version is not None and engine.dialect.name != "sqlite":
+        raise Conflict(
+            f"the catalogue has schema {version}, this version of crosslens needs {SCHEMA}",
+            hint="stop older processes, then run `crosslens catalog upgrade`",
+        )
+    _upgrade(engine)
+
+
+def _known_version(connection: Connection) -> str | None:
+    version = _version(connection)
+    if version is None:
+        _refuse_strangers(connection)
+    elif version != SCHEMA and version not in OLDER:
         raise Conflict(
             f"the catalogue has schema {version}, this version of crosslens knows up to {SCHEMA}",
             hint="use the newer crosslens that wrote it",
         )
-    if engine.dialect.name != "sqlite":
+    return version
+
+
+def _refuse_strangers(connection: Connection) -> None:
+    """Keep off the tables of another shop, and off those of a migration that was killed."""
+    found = sorted(set(inspect(connection).get_table_names()) & set(metadata.tables))
+    if found:
         raise Conflict(
-            f"the catalogue has schema {version or 'none'}, needed is {SCHEMA}",
-            hint="run crosslens.catalog.connection.upgrade(engine) once, as a user who may",
+            f"the database has a table {found[0]!r} that is not a catalogue's",
+            hint="give crosslens a database of its own",
         )
-    upgrade(engine)
 
 
 def _version(connection: Connection) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import (
     BindParameter,
@@ -60,20 +61,20 @@ _LEASE = (
         lease_owner=bindparam("owner"), lease_until=bindparam("until"), due_at=bindparam("until")
     )
 )
-_mine = (_c.product_id == bindparam("product")) & (_c.lease_owner == bindparam("owner"))
+# The id of a leased row is the leased change's, unless the product was announced again meanwhile.
+_mine = _c.product_id.in_(bindparam("products", expanding=True)) & (
+    _c.lease_owner == bindparam("owner")
+)
+_unchanged = _mine & _c.id.in_(bindparam("ids", expanding=True))
 _SETTLE = (
     update(changes)
-    .where(_mine, _c.id <= bindparam("upto"))
+    .where(_unchanged)
     .values(state=SETTLED, lease_owner=None, lease_until=0, tries=0, error=None)
 )
-_RELEASE = (  # what was announced after the lease
-    update(changes)
-    .where(_mine, _c.id > bindparam("upto"))
-    .values(lease_owner=None, lease_until=0, due_at=_now)
-)
+_RELEASE = update(changes).where(_mine).values(lease_owner=None, lease_until=0, due_at=_now)
 _POSTPONE = (
     update(changes)
-    .where(_mine, _c.id <= bindparam("upto"))
+    .where(_unchanged)
     .values(
         lease_owner=None,
         lease_until=0,
@@ -148,7 +149,8 @@ def lease(connection: Connection, *, limit: int, owner: str, now: int, until: in
 
 def settle(connection: Connection, leased: Sequence[Change], *, owner: str, now: int) -> None:
     """Forget what was announced up to each change; what came later is due at once."""
-    _both(connection, _SETTLE, [_claim(change, owner) for change in leased], now)
+    for part in chunks(leased):
+        _both(connection, _SETTLE, part, owner=owner, now=now)
 
 
 def postpone(
@@ -160,7 +162,18 @@ def postpone(
         "due": now if due is None else due,
         "next_state": PARKED if due is None else WAITING,
     }
-    _both(connection, _POSTPONE, [_claim(change, owner) | fate], now)
+    _both(connection, _POSTPONE, [change], owner=owner, now=now, **fate)
+
+
+def _both(
+    connection: Connection, fate: Update, leased: Sequence[Change], *, now: int, **values: Any
+) -> None:
+    """Let what is unchanged since its lease have its fate; what is still leased then is not."""
+    values["products"] = [change.product_id for change in leased]
+    connection.execute(fate, {"ids": [change.id for change in leased], **values})
+    connection.execute(
+        _RELEASE, {"products": values["products"], "owner": values["owner"], "now": now}
+    )
 
 
 def owners(connection: Connection, *, now: int) -> list[str]:
@@ -177,17 +190,6 @@ def release(connection: Connection, owner: str, *, now: int) -> int:
         .values(lease_owner=None, lease_until=0, due_at=now)
     )
     return ended.rowcount
-
-
-def _both(connection: Connection, fate: Update, claims: list[Row], now: int) -> None:
-    connection.execute(fate, claims)
-    kept = ("product", "owner", "upto")
-    later = [{name: claim[name] for name in kept} | {"now": now} for claim in claims]
-    connection.execute(_RELEASE, later)
-
-
-def _claim(change: Change, owner: str) -> Row:
-    return {"product": change.product_id, "owner": owner, "upto": change.id}
 
 
 def changed_since(connection: Connection, position: int) -> list[tuple[int, int]]:

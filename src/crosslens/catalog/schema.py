@@ -1,12 +1,19 @@
-"""The catalogue's tables. Times are microseconds since 1970 in UTC: exact on every engine."""
+"""
+The catalogue's tables. Times are microseconds since 1970 in UTC: exact on every engine.
+
+Text compares by code point on every engine, or pages of titles would differ between them.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
     Column,
+    Dialect,
     ForeignKey,
     Index,
     Integer,
@@ -15,17 +22,58 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    TypeDecorator,
 )
+from sqlalchemy.dialects.mysql import VARBINARY
+from sqlalchemy.types import TypeEngine
 
 SCHEMA = "0001"  # the newest migration
 OLDER: frozenset[str] = frozenset()  # migrations that can be upgraded from
 
 metadata = MetaData()
 
-_LONG_TEXT = Text().with_variant(Text(1_000_000), "mysql", "mariadb")  # their TEXT ends at 64 KB
-_ID = BigInteger().with_variant(Integer, "sqlite")  # there, INTEGER is 64-bit and the row's address
-_KEY = String(500).with_variant(String(500, collation="utf8mb4_bin"), "mysql", "mariadb")
+MYSQL: dict[str, Any] = {
+    "mysql_engine": "InnoDB",
+    "mysql_charset": "utf8mb4",
+    "mysql_collate": "utf8mb4_bin",
+}
+_BYTES_OF_A_CHARACTER = 4
 
+
+class ExactText(TypeDecorator[str]):
+    """
+    Text that equals nothing but itself.
+
+    Every collation that MySQL and MariaDB share takes "a" and "a " for the same; bytes are not.
+    """
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, length: int) -> None:
+        super().__init__(length)
+        self._length = length
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Choose the column's type on an engine."""
+        if dialect.name == "mysql":
+            return dialect.type_descriptor(VARBINARY(self._length * _BYTES_OF_A_CHARACTER))
+        collation = "C" if dialect.name == "postgresql" else None
+        return dialect.type_descriptor(String(self._length, collation=collation))
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:
+        """Turn text into what the engine compares."""
+        return value.encode() if value is not None and dialect.name == "mysql" else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
+        """Turn what the engine keeps into text."""
+        return value.decode() if isinstance(value, bytes) else value
+
+
+_TITLE = Text().with_variant(Text(collation="C"), "postgresql")
+_LONG_TEXT = Text().with_variant(Text(1_000_000), "mysql")  # its TEXT ends at 64 KB
+_ID = BigInteger().with_variant(Integer, "sqlite")  # there, INTEGER is 64-bit and the row's address
+_DIGEST = String(64).with_variant(String(64, collation="C"), "postgresql")
 
 # Where a product's newest change stands. Leased ones wait too: until their lease runs out.
 SETTLED, WAITING, PARKED = 0, 1, 2
@@ -34,8 +82,8 @@ products = Table(
     "products",
     metadata,
     Column("id", _ID, primary_key=True, autoincrement=False),
-    Column("source_key", _KEY, unique=True),
-    Column("title", Text, nullable=False),
+    Column("source_key", ExactText(500), unique=True),
+    Column("title", _TITLE, nullable=False),
     Column("description", _LONG_TEXT, nullable=False),
     Column("attributes", JSON, nullable=False),
     Column("created", BigInteger, nullable=False),
@@ -43,6 +91,7 @@ products = Table(
     Column("revision", Integer, nullable=False),
     Column("retired", Boolean, nullable=False),
     Index("products_live", "retired", "id"),
+    **MYSQL,
 )
 
 pictures = Table(
@@ -50,12 +99,13 @@ pictures = Table(
     metadata,
     Column("product_id", BigInteger, ForeignKey("products.id"), primary_key=True),
     Column("position", Integer, primary_key=True),
-    Column("sha256", String(64), nullable=False, index=True),
+    Column("sha256", _DIGEST, nullable=False, index=True),
     Column("width", Integer, nullable=False),
     Column("height", Integer, nullable=False),
     Column("format", String(16), nullable=False),
     Column("size", BigInteger, nullable=False),
     sqlite_with_rowid=False,  # one product's pictures lie together
+    **MYSQL,
 )
 
 # One row per product ever announced, settled or not: `id` is its newest announcement. A leased
@@ -76,6 +126,7 @@ changes = Table(
     Column("error", Text),
     Index("changes_due", "state", "due_at", "id"),
     Index("changes_announced", "state", "announced_at"),
+    **MYSQL,
 )
 
 # Last ids given out. A locked row, unlike AUTOINCREMENT, makes ids rise in the order of commits,
@@ -85,4 +136,5 @@ counters = Table(
     metadata,
     Column("name", String(20), primary_key=True),
     Column("value", BigInteger, nullable=False),
+    **MYSQL,
 )

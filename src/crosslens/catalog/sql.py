@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, bindparam, false, func, select
 
 from crosslens.catalog import outbox, rows
 from crosslens.catalog.changes import Backlog, Change, Parked
-from crosslens.catalog.clock import Clock, utc_now
-from crosslens.catalog.connection import WRITING, open_engine, translated
+from crosslens.catalog.clock import Clock, SetClock
+from crosslens.catalog.connection import CONNECTIONS, open_engine, writing
+from crosslens.catalog.failures import translated
 from crosslens.catalog.listing import Mark, Order
 from crosslens.catalog.product import Product
 from crosslens.catalog.rows import PRODUCT_COLUMNS, as_micros
 from crosslens.catalog.schema import counters, pictures, products
 from crosslens.catalog.store import Summary
 from crosslens.catalog.writing import SqlTransaction
+from crosslens.errors import LostRace
 
+T = TypeVar("T")
+RACES = 6  # lost races after which one gives up
 _BATCH = 5_000
 
-_LIVE = products.c.retired.is_(False)
+_LIVE = products.c.retired == false()
 _POSITION = select(counters.c.value).where(counters.c.name == "change")
 _STREAM = (
     PRODUCT_COLUMNS.where(_LIVE, products.c.id > bindparam("after"))
@@ -35,30 +41,43 @@ class SqlCatalog:
     A `CatalogStore` in a SQL database.
 
     Args:
-        url: as SQLAlchemy writes it: sqlite:////srv/shop/catalog.db; the file is made if absent.
+        url: sqlite:////srv/shop/catalog.db, whose file is made if absent; or mysql://, mariadb://,
+            postgresql:// with user:password@host:port/database, whose tables are made if absent.
             What was committed survives a killed process; a power failure may undo the last
-            transactions as a whole (WAL, synchronous=NORMAL), never half of one.
+            transactions of SQLite as a whole (WAL, synchronous=NORMAL), never half of one.
+        clock: the time; None is a server's own, or this machine's for SQLite.
         busy_s: how long a writer waits for another.
+        connections: most connections to a server.
 
     Raises:
         InvalidRequest: not a database URL, or SQLite without a file.
-        Conflict: the schema is newer than this version, or missing on a server.
+        MissingExtra: the driver of a server is not installed.
+        Conflict: the schema is newer than this version, older on a server, or of another program.
         Unavailable: the database cannot be opened.
     """
 
-    def __init__(self, url: str, *, clock: Clock = utc_now, busy_s: float = 30.0) -> None:
-        self._clock = clock
-        self._engine = open_engine(url, busy_s=busy_s)
-        self._writer = self._engine.execution_options(**WRITING)
+    def __init__(
+        self,
+        url: str,
+        *,
+        clock: Clock | None = None,
+        busy_s: float = 30.0,
+        connections: int = CONNECTIONS,
+    ) -> None:
+        common_time = SetClock()
+        self._clock = clock or common_time
+        self._engine = open_engine(url, busy_s=busy_s, clock=common_time, connections=connections)
+        self._writer = writing(self._engine)
 
     def __repr__(self) -> str:
         return f"SqlCatalog({self._engine.url.render_as_string(hide_password=True)!r})"
 
     @contextmanager
     def transaction(self) -> Iterator[SqlTransaction]:
-        """Open a write transaction; on SQLite it waits for its turn here."""
+        """Open a write transaction; it waits for its turn here."""
         with self._writing() as connection:
             writes = SqlTransaction(connection, self._clock)
+            writes.take_turn()
             yield writes
             writes.flush()
 
@@ -143,16 +162,20 @@ class SqlCatalog:
     def lease(self, *, limit: int, lease_s: float, owner: str) -> list[Change]:
         """Take changes that are due, those due longest first."""
         now = as_micros(self._clock())
-        with self._writing() as connection:
-            return outbox.lease(
-                connection, limit=limit, owner=owner, now=now, until=now + _micros(lease_s)
+        until = now + _micros(lease_s)
+        return self._written(
+            lambda connection: outbox.lease(
+                connection, limit=limit, owner=owner, now=now, until=until
             )
+        )
 
     def settle(self, changes: Sequence[Change], *, owner: str) -> None:
         """Acknowledge changes whose lease is still the owner's."""
+        now = as_micros(self._clock())
         if changes:
-            with self._writing() as connection:
-                outbox.settle(connection, changes, owner=owner, now=as_micros(self._clock()))
+            self._written(
+                lambda connection: outbox.settle(connection, changes, owner=owner, now=now)
+            )
 
     def postpone(
         self, change: Change, *, owner: str, error: str, delay_s: float, park: bool = False
@@ -160,8 +183,11 @@ class SqlCatalog:
         """Give a change back with its error."""
         now = as_micros(self._clock())
         due = None if park else now + _micros(delay_s)
-        with self._writing() as connection:
-            outbox.postpone(connection, change, owner=owner, error=error, now=now, due=due)
+        self._written(
+            lambda connection: outbox.postpone(
+                connection, change, owner=owner, error=error, now=now, due=due
+            )
+        )
 
     def owners(self) -> list[str]:
         """List who holds a lease that has not run out."""
@@ -170,15 +196,19 @@ class SqlCatalog:
 
     def release(self, owner: str) -> int:
         """End the leases of an owner that is known to be dead."""
-        with self._writing() as connection:
-            return outbox.release(connection, owner, now=as_micros(self._clock()))
+        now = as_micros(self._clock())
+        return self._written(lambda connection: outbox.release(connection, owner, now=now))
 
     def announce(self, product_ids: Sequence[int]) -> int:
         """Announce products again and return how many they are."""
         ids = rows.possible(product_ids)
-        with self.transaction() as writes:
-            writes.announce(ids)
-        return len(ids)
+
+        def announced() -> int:
+            with self.transaction() as writes:
+                writes.announce(ids)
+            return len(ids)
+
+        return until_won(announced)
 
     def position(self) -> int:
         """Return the id of the newest change ever announced."""
@@ -219,10 +249,32 @@ class SqlCatalog:
         with translated(), self._engine.connect() as connection:
             yield connection
 
+    def _written(self, action: Callable[[Connection], T]) -> T:
+        def attempt() -> T:
+            with self._writing() as connection:
+                return action(connection)
+
+        return until_won(attempt)
+
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
         with translated(), self._writer.begin() as connection:
             yield connection
+
+
+def until_won(action: Callable[[], T]) -> T:
+    """
+    Do a whole transaction, again whenever the database undid it in favour of another.
+
+    Raises:
+        LostRace: it was undone every time.
+    """
+    for lost in range(1, RACES):
+        try:
+            return action()
+        except LostRace:
+            time.sleep(random.uniform(0, 0.02 * 2**lost))  # noqa: S311 - to part those that met
+    return action()
 
 
 def _micros(seconds: float) -> int:

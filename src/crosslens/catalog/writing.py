@@ -31,10 +31,22 @@ class SqlTransaction:
         self._connection = connection
         self._clock = clock
         self._last: dict[str, int] = {}  # counters read in this transaction
+        self._used: set[str] = set()  # those that have moved on
         self._products: list[Row] = []
         self._pictures: list[Row] = []
         self._keys: set[str] = set()
         self._announced: dict[int, int] = {}
+
+    def take_turn(self) -> None:
+        """
+        Wait for other writers, so that nothing read from here on is changed by them meanwhile.
+
+        Each writer counts changes in the end, so they follow each other anyway; waiting first,
+        instead of last, leaves no way for two of them to wait for each other. SQLite has waited
+        when the transaction began.
+        """
+        if self._connection.dialect.name != "sqlite":
+            self._counter("change")
 
     def insert(self, fields: ProductFields, pictures: Sequence[Picture]) -> Product:
         """Store a new product at revision 1."""
@@ -97,10 +109,11 @@ class SqlTransaction:
                 last_id=self._counter("change"),
                 now=as_micros(self._now()),
             )
-            self._last["change"] = last
+            self._move("change", last)
             self._announced = {}
-        for counter, last in self._last.items():
-            self._connection.execute(_SET_COUNTER, {"counter": counter, "last": last})
+        for counter in sorted(self._used):
+            values = {"counter": counter, "last": self._last[counter]}
+            self._connection.execute(_SET_COUNTER, values)
 
     def _flush_products(self) -> None:
         if self._products:
@@ -138,8 +151,12 @@ class SqlTransaction:
             raise Conflict(f"another product has the source key {key!r}")
 
     def _next_id(self) -> int:
-        self._last["product"] = self._counter("product") + 1
+        self._move("product", self._counter("product") + 1)
         return self._last["product"]
+
+    def _move(self, name: str, last: int) -> None:
+        self._last[name] = last
+        self._used.add(name)
 
     def _counter(self, name: str) -> int:
         if name not in self._last:

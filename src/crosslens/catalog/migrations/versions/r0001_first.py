@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects.mysql import VARBINARY
 
 revision = "0001"
 down_revision = None
 
-LONG_TEXT = sa.Text().with_variant(sa.Text(1_000_000), "mysql", "mariadb")
+TITLE = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+LONG_TEXT = sa.Text().with_variant(sa.Text(1_000_000), "mysql")
 ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
-KEY = sa.String(500).with_variant(sa.String(500, collation="utf8mb4_bin"), "mysql", "mariadb")
+KEY = (
+    sa.String(500)
+    .with_variant(VARBINARY(2_000), "mysql")
+    .with_variant(sa.String(500, collation="C"), "postgresql")
+)
+DIGEST = sa.String(64).with_variant(sa.String(64, collation="C"), "postgresql")
+MYSQL: dict[str, Any] = {
+    "mysql_engine": "InnoDB",
+    "mysql_charset": "utf8mb4",
+    "mysql_collate": "utf8mb4_bin",
+}
 
 
 def upgrade() -> None:
@@ -22,6 +36,7 @@ def upgrade() -> None:
         "counters",
         sa.Column("name", sa.String(20), primary_key=True),
         sa.Column("value", sa.BigInteger, nullable=False),
+        **MYSQL,
     )
     op.bulk_insert(counters, [{"name": "product", "value": 0}, {"name": "change", "value": 0}])
 
@@ -37,7 +52,7 @@ def _create_products() -> None:
         "products",
         sa.Column("id", ID, primary_key=True, autoincrement=False),
         sa.Column("source_key", KEY, unique=True),
-        sa.Column("title", sa.Text, nullable=False),
+        sa.Column("title", TITLE, nullable=False),
         sa.Column("description", LONG_TEXT, nullable=False),
         sa.Column("attributes", sa.JSON, nullable=False),
         sa.Column("created", sa.BigInteger, nullable=False),
@@ -45,6 +60,7 @@ def _create_products() -> None:
         sa.Column("revision", sa.Integer, nullable=False),
         sa.Column("retired", sa.Boolean, nullable=False),
         sa.Index("products_live", "retired", "id"),
+        **MYSQL,
     )
 
 
@@ -53,12 +69,13 @@ def _create_pictures() -> None:
         "pictures",
         sa.Column("product_id", sa.BigInteger, sa.ForeignKey("products.id"), primary_key=True),
         sa.Column("position", sa.Integer, primary_key=True),
-        sa.Column("sha256", sa.String(64), nullable=False, index=True),
+        sa.Column("sha256", DIGEST, nullable=False, index=True),
         sa.Column("width", sa.Integer, nullable=False),
         sa.Column("height", sa.Integer, nullable=False),
         sa.Column("format", sa.String(16), nullable=False),
         sa.Column("size", sa.BigInteger, nullable=False),
         sqlite_with_rowid=False,
+        **MYSQL,
     )
 
 
@@ -77,4 +94,5 @@ def _create_changes() -> None:
         sa.Column("error", sa.Text),
         sa.Index("changes_due", "state", "due_at", "id"),
         sa.Index("changes_announced", "state", "announced_at"),
+        **MYSQL,
     )

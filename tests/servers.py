@@ -1,0 +1,218 @@
+"""Private servers for tests: own folder, own loopback port, gone when the tests end."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from crosslens.catalog.clock import SetClock
+from crosslens.catalog.connection import open_engine, writing
+from crosslens.catalog.schema import counters, metadata
+
+PASSWORD = "geheim-密码"  # not ASCII, so that quoting is tested too
+SERVANT = "nobody"
+_databases = count(1)
+
+
+class Absent(Exception):
+    """The programs of a server are not on this machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class SqlServer:
+    """
+    A running server.
+
+    Attributes:
+        admin_url: SQLAlchemy URL, of a user who may make databases.
+        kind: mysql or postgresql, as the first part of a URL.
+    """
+
+    kind: str
+    admin_url: str
+    port: int
+    process: subprocess.Popen[bytes]
+
+    def url(self, database: str, *, user: str = "shop", password: str = PASSWORD) -> str:
+        """Return the URL that a person would write for a database."""
+        from urllib.parse import quote
+
+        return f"{self.kind}://{user}:{quote(password)}@127.0.0.1:{self.port}/{database}"
+
+    def new_database(self) -> str:
+        """Make an empty database and return its URL."""
+        name = f"shop_{next(_databases)}"
+        self.run(f"CREATE DATABASE {name}")
+        if self.kind == "mysql":
+            self.run(f"GRANT ALL ON {name}.* TO 'shop'@'%'")
+        else:
+            self.run(f"ALTER DATABASE {name} OWNER TO shop")
+        return self.url(name)
+
+    def run(self, *statements: str) -> None:
+        """Run statements as the administrator, each on its own."""
+        engine = create_engine(self.admin_url, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            for statement in statements:
+                connection.execute(text(statement))
+        engine.dispose()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let the server answer nothing for a while, as one does whose disk hangs."""
+        os.kill(self.process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.process.pid, signal.SIGCONT)
+
+
+@contextmanager
+def mariadb() -> Iterator[SqlServer]:
+    """
+    Run MariaDB from Debian's package.
+
+    Raises:
+        Absent: it is not installed.
+    """
+    install, server = _program("mariadb-install-db"), _program("mariadbd")
+    with _folder() as folder:
+        data, door, port = folder / "data", folder / "door", free_port()
+        who = [f"--user={SERVANT}"] if os.geteuid() == 0 else []
+        own = ["--no-defaults", f"--datadir={data}", *who]
+        quick = ["--skip-test-db", "--auth-root-authentication-method=normal"]
+        _finish([install, *own, *quick], folder)
+        limits = ["--skip-log-bin", "--innodb-flush-log-at-trx-commit=0", "--skip-name-resolve"]
+        small = ["--innodb-buffer-pool-size=32M", "--max-connections=200", "--bind=127.0.0.1"]
+        # what a careless server has, so that nothing depends on a careful one
+        careless = ["--character-set-server=latin1", "--sql-mode="]
+        at = [f"--socket={door}", f"--port={port}", f"--pid-file={folder / 'pid'}"]
+        with _running([server, *own, *limits, *small, *careless, *at], folder) as process:
+            admin = f"mysql+pymysql://root@localhost/?unix_socket={door}"
+            ready = SqlServer("mysql", admin, port, process)
+            _await(ready, folder)
+            ready.run(f"CREATE USER 'shop'@'%' IDENTIFIED BY '{PASSWORD}'")
+            yield ready
+
+
+@contextmanager
+def postgres() -> Iterator[SqlServer]:
+    """
+    Run PostgreSQL from Debian's package.
+
+    Raises:
+        Absent: it is not installed.
+    """
+    install, server = _program("initdb"), _program("postgres")
+    with _folder() as folder:
+        data, port = folder / "data", free_port()
+        locale = ["--encoding=UTF8", "--locale=C.UTF-8", "--auth=scram-sha-256"]
+        secret = folder / "secret"
+        secret.write_text("admin", "ascii")
+        secret.chmod(0o644)
+        first = [f"--pwfile={secret}", "--username=admin", "--no-sync"]
+        _finish([*_as_servant(), install, f"--pgdata={data}", *locale, *first], folder)
+        careless = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"]
+        small = ["shared_buffers=16MB", "max_connections=200", "listen_addresses=127.0.0.1"]
+        set_ = [word for pair in (*careless, *small) for word in ("-c", pair)]
+        command = [*_as_servant(), server, "-D", str(data), "-k", str(folder), "-p", str(port)]
+        with _running([*command, *set_], folder, stop=signal.SIGINT) as process:
+            admin = f"postgresql+psycopg://admin:admin@127.0.0.1:{port}/postgres"
+            ready = SqlServer("postgresql", admin, port, process)
+            _await(ready, folder)
+            ready.run(f"CREATE ROLE shop LOGIN PASSWORD '{PASSWORD}'")
+            yield ready
+
+
+def empty(url: str) -> None:
+    """Delete every row of a catalogue's database, if it has its tables yet."""
+    engine = open_engine(url, busy_s=30, clock=SetClock(), connections=1)
+    with writing(engine).begin() as connection:
+        for table in reversed(metadata.sorted_tables):
+            if table is not counters:
+                connection.execute(table.delete())
+        connection.execute(counters.update().values(value=0))
+    engine.dispose()
+
+
+def free_port() -> int:
+    """Return a port of the loopback that nobody has right now."""
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        return int(door.getsockname()[1])
+
+
+def _program(name: str) -> str:
+    usual = Path("/usr")  # neither folder is in everyone's PATH
+    places = [*usual.glob(f"lib/postgresql/*/bin/{name}"), *usual.glob(f"sbin/{name}")]
+    found = shutil.which(name) or max(map(str, places), default=None)
+    if found is None:
+        raise Absent(f"{name} is not on this machine; `make servers` installs it from Debian")
+    return found
+
+
+def _as_servant() -> list[str]:
+    """PostgreSQL refuses to run as root; a signal to `setpriv` is one to the server."""
+    if os.geteuid() != 0:
+        return []
+    return ["setpriv", f"--reuid={SERVANT}", "--regid=nogroup", "--clear-groups"]
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """A folder that the servant owns, and with a name short enough for a socket in it."""
+    folder = Path(tempfile.mkdtemp(prefix="crosslens-", dir="/tmp"))
+    if os.geteuid() == 0:
+        servant = pwd.getpwnam(SERVANT)
+        os.chown(folder, servant.pw_uid, servant.pw_gid)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _finish(command: Sequence[str], folder: Path) -> None:
+    subprocess.run(command, check=True, cwd=folder, capture_output=True, timeout=60)
+
+
+@contextmanager
+def _running(
+    command: Sequence[str], folder: Path, *, stop: signal.Signals = signal.SIGTERM
+) -> Iterator[subprocess.Popen[bytes]]:
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
+    try:
+        yield process
+    finally:
+        process.send_signal(stop)
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _await(server: SqlServer, folder: Path) -> None:
+    until = time.monotonic() + 30
+    while server.process.poll() is None and time.monotonic() < until:
+        try:
+            socket.create_connection(("127.0.0.1", server.port), 1).close()
+            return server.run("SELECT 1")
+        except (OSError, SQLAlchemyError):
+            time.sleep(0.05)
+    said = (folder / "log").read_text("utf-8", "replace")
+    raise RuntimeError(f"the server does not start:\n{said[-2_000:]}")
