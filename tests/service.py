@@ -20,7 +20,9 @@ from fastapi.testclient import TestClient
 
 from crosslens.api.app import create_app
 from crosslens.api.services import Bounds, Services
+from crosslens.api.serving import told
 from crosslens.errors import NotFound
+from crosslens.indexing.rebuild import rebuild
 from house import ATTRIBUTES, House
 
 
@@ -81,6 +83,7 @@ def application(home: Path, bounds: Bounds | None, house: House, **swapped: Any)
         "fetcher": FakeFetcher(),
         "work": lambda stop: house.worker(idle_s=0.01).run(stop),
         "attributes": ATTRIBUTES,
+        "rebuild": lambda step: told(rebuild(house.catalog, house.store, house.maker)),
     }
     return create_app(Services(**(parts | swapped)), bounds)
 

@@ -115,3 +115,21 @@ def write_tiny(folder: Path, *, goldens: Goldens | None = None, **changes: Any) 
     """Write the bundle; keyword arguments change its card."""
     write_bundle(folder, card(**changes), files=files(), goldens=goldens or Goldens())
     return folder
+
+
+def proved_tiny(folder: Path) -> Path:
+    """Write the bundle under the folder's name, in a space of its own, with goldens."""
+    from crosslens.encode.onnx import load
+
+    named = {"name": folder.name, "space": f"{folder.name}@1/fp32"}
+    first = load(write_tiny(folder.parent.parent / f"{folder.name}-draft", **named))
+    assert first.text is not None
+    assert first.picture is not None
+    goldens = Goldens(
+        texts=("red",),
+        text_roles=("query",),
+        text_vectors=first.text.encode_queries(["red"]).array,
+        pictures=(png(1),),
+        picture_vectors=first.picture.encode_pictures([png(1)]).array,
+    )
+    return write_tiny(folder, goldens=goldens, **named)

@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -99,8 +99,19 @@ class App:
         from crosslens.catalog.sql import SqlCatalog
 
         self.settings.home.mkdir(parents=True, exist_ok=True)
-        url = self.settings.catalog_url or f"sqlite:///{self.settings.home / 'catalog.db'}"
-        return self._kept(SqlCatalog(url))
+        connections = self.settings.catalog_connections
+        return self._kept(SqlCatalog(self.catalog_url, connections=connections))
+
+    @property
+    def catalog_url(self) -> str:
+        """Where the catalogue is."""
+        return self.settings.catalog_url or f"sqlite:///{self.settings.home / 'catalog.db'}"
+
+    def upgrade_catalog(self) -> tuple[str | None, str]:
+        """Bring the catalogue's database to the newest schema; return the one before and after."""
+        from crosslens.catalog.connection import upgrade
+
+        return upgrade(self.catalog_url)
 
     @cached_property
     def media(self) -> MediaStore:
@@ -224,11 +235,42 @@ class App:
             on_settled=on_settled,
         )
 
-    def rebuild(self, progress: Progress) -> Rebuilt:
-        """Replace the live index by one that fits the settings."""
-        return rebuild(
-            self.catalog, self.index_store, self.maker, threads=self.threads, progress=progress
-        )
+    def rebuild(
+        self,
+        progress: Progress,
+        switching: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> Rebuilt:
+        """Replace the live index by one that fits the settings; see `rebuild` for `switching`."""
+        former = self.index_store.wanted()
+        self.index_store.want(self.index_spec)
+        try:
+            return rebuild(
+                self.catalog,
+                self.index_store,
+                self.maker,
+                threads=self.threads,
+                progress=progress,
+                switching=switching,
+            )
+        except BaseException:
+            self.index_store.want(former)
+            raise
+
+    def beside(self, purpose: str, name: str) -> App:
+        """
+        Make an App with another bundle over the same catalogue, pictures and index.
+
+        Raises:
+            NotFound, BrokenBundle: the bundle cannot be had, or does not pass its goldens.
+        """
+        changed = self.settings.model_copy(update={purpose: name})
+        other = App(changed, catalog=self.catalog, media=self.media, index_store=self.index_store)
+        try:
+            other.bundle(name).check().require(name)
+        except BaseException:
+            other.close()
+            raise
+        return other
 
     def import_all(
         self,
@@ -301,18 +343,27 @@ class App:
         """
         from crosslens.api.app import create_app
         from crosslens.api.services import Services
+        from crosslens.api.serving import Serving
+        from crosslens.settings import write_value
 
+        home = self.settings.home
+        serving = Serving(self, self.beside, lambda *chosen: write_value(home, *chosen))
+        self._closing.callback(serving.close)
         services = Services(
             home=self.settings.home,
             catalog=self.catalog,
             media=self.media,
             editor=self.editor,
-            engine=self.engine,
+            engine=serving,
             index_store=self.index_store,
             fetcher=self.fetcher,
-            work=self.keep_indexed,
+            work=serving.work,
             attributes=self.settings.attributes,
-            models=self.purposes(),
+            models=serving.models,
+            rebuild=serving.rebuild,
+            use=serving.use,
+            shelf=self.shelf,
+            judged={"sample": Path(crosslens.bundled.__file__).parent / "sample"},
         )
         return create_app(services, _bounds(self.settings, open_door=open_door))
 

@@ -27,10 +27,15 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     folder = tmp_path_factory.mktemp("api-page")
     write_missing(folder / "home", attributes={"colour": "keyword", "price": "number"})
     key = KeyFile(folder / "home" / "keys.json").new(Role.WRITE)[1]
+    admin = KeyFile(folder / "home" / "keys.json").new(Role.ADMIN)[1]
+    judged = folder / "home" / "judged" / "shop"
+    judged.mkdir(parents=True)
+    (judged / "queries.jsonl").write_text('{"id": "q1", "text": "red shoe"}\n', "utf-8")
+    (judged / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\nq1\tsku-1001\t1\n", "utf-8")
     (folder / "bag.jpg").write_bytes(jpeg((30, 60, 200), (300, 200)))
     (folder / "items.jsonl").write_text('{"id": "i1", "name": "imported sock"}\n', "utf-8")
     with Server(folder / "home") as server:
-        yield {"url": server.url, "key": key, "folder": folder}
+        yield {"url": server.url, "key": key, "admin": admin, "folder": folder}
 
 
 def test_every_example_does_what_the_page_says(
@@ -38,6 +43,7 @@ def test_every_example_does_what_the_page_says(
 ) -> None:
     monkeypatch.chdir(world["folder"])
     names: dict[str, Any] = {"url": world["url"], "key": world["key"]}
+    names["admin_key"] = world["admin"]
     try:
         for kind, code in BLOCKS:
             if kind == "python":
@@ -52,9 +58,8 @@ def _run(code: str, world: dict[str, Any]) -> None:
     for command in re.split(r"^(?=curl )", code, flags=re.M):
         if not command.strip():
             continue
-        script = (
-            f"URL={world['url']}\nKEY={world['key']}\n{command.replace('curl ', 'curl -f ', 1)}"
-        )
+        given = f"URL={world['url']}\nKEY={world['key']}\nADMIN={world['admin']}\n"
+        script = given + command.replace("curl ", "curl -f ", 1)
         ran = subprocess.run(["bash", "-euc", script], capture_output=True, text=True, check=False)
         assert ran.returncode == 0, (command, ran.stdout, ran.stderr)
         if "-o " not in command and "/metrics" not in command and "DELETE" not in command:
@@ -69,6 +74,7 @@ def test_the_page_names_every_path(world: dict[str, Any]) -> None:
     for path in paths:
         told = re.escape(path).replace(r"\{product_id\}", r"(\d+|\{product_id\})")
         told = told.replace(r"\{n\}", r"(\d+|\{n\})")
+        told = told.replace(r"\{name\}", r"[\w-]+")
         assert re.search(told, text), path
 
 

@@ -9,7 +9,19 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from crosslens import __version__
-from crosslens.api import batch, health, imports, openapi, problems, products, search, shown
+from crosslens.api import (
+    batch,
+    health,
+    imports,
+    models,
+    openapi,
+    problems,
+    products,
+    quality,
+    search,
+    shown,
+    upkeep,
+)
 from crosslens.api.envelope import Envelope
 from crosslens.api.runtime import Runtime
 from crosslens.api.services import Bounds, Services
@@ -46,7 +58,7 @@ def create_app(services: Services, bounds: Bounds | None = None) -> FastAPI:
     problems.install(app)
     openapi.install(app)
     # Searches first, since paths are tried in order; `products` has /product/list before its ids.
-    for part in (search, health, batch, products, shown, imports):
+    for part in (search, health, batch, products, shown, imports, upkeep, models, quality):
         app.include_router(part.router)
     app.add_middleware(Envelope, bounds=bounds, metrics=runtime.metrics)
     if bounds.cors_origins:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -41,6 +42,7 @@ class Wanted:
 
     Attributes:
         after: where the cursor stands; then `page` counts for nothing.
+        find: what title, source key or id must hold, whatever its case.
     """
 
     order: Order = Order.CREATED
@@ -49,6 +51,7 @@ class Wanted:
     page_size: int = 20
     after: Place | None = None
     where: Filter | None = None
+    find: str | None = None
 
     @property
     def offset(self) -> int:
@@ -87,10 +90,16 @@ def leaf(catalog: CatalogStore, types: Mapping[str, AttributeType], wanted: Want
         InvalidFilter: the filter does not fit the declared attributes.
     """
     after = None if wanted.after is None else _found(catalog, wanted.order, wanted.after)
-    if wanted.where is None:
+    if wanted.where is None and wanted.find is None:
         return _plain(catalog, wanted, after)
-    where = filters.check(wanted.where, types)
-    return _filtered(catalog, wanted, after, lambda p: _fits(p, where, types))
+    where = None if wanted.where is None else filters.check(wanted.where, types)
+    found = folded(wanted.find or "")
+    return _filtered(
+        catalog,
+        wanted,
+        after,
+        lambda p: _holds(p, found) and (where is None or _fits(p, where, types)),
+    )
 
 
 def to_cursor(wanted: Wanted, at: Mark) -> str:
@@ -127,6 +136,20 @@ def _found(catalog: CatalogStore, order: Order, place: Place) -> Mark:
     if product is None:
         raise InvalidRequest("cursor is not one of ours", hint="use next_cursor as it is")
     return mark(product, order)
+
+
+def folded(text: str) -> str:
+    """Return text in one form for all ways of writing it: width, case."""
+    return unicodedata.normalize("NFKC", text).casefold().strip()
+
+
+def _holds(product: Product, found: str) -> bool:
+    fields = product.fields
+    return (
+        found in folded(fields.title)
+        or found in folded(fields.source_key or "")
+        or found == str(product.id)
+    )
 
 
 def _fits(product: Product, where: Filter, types: Mapping[str, AttributeType]) -> bool:

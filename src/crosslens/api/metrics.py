@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
+from crosslens.api.history import History
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
@@ -15,6 +17,7 @@ class Metrics:
     """What happened at the door, and what parts of the house say of themselves when asked."""
 
     def __init__(self) -> None:
+        self.history = History()
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "crosslens_requests_total",
@@ -35,6 +38,7 @@ class Metrics:
         known = path or "unknown"
         self._requests.labels(method if path else "ANY", known, status).inc()
         self._seconds.labels(known).observe(seconds)
+        self.history.note(known, status, seconds)
 
     def watch(self, gauges: Mapping[str, Callable[[], float]]) -> None:
         """Ask for these numbers whenever the page is read; one that fails is left out."""

@@ -171,6 +171,12 @@ def import_body() -> Json:
     return _body("ImportPathIn", {"path": ("of the server", {"path": "/srv/items.jsonl"})}, form)
 
 
+def json_body(model: type[BaseModel], example: Json, *, required: bool = True) -> Json:
+    """Declare a small body that is JSON and nothing else."""
+    shape = {"schema": model.model_json_schema(), "example": example}
+    return {"requestBody": {"required": required, "content": {"application/json": shape}}}
+
+
 def install(app: FastAPI) -> None:
     """Let the application describe itself, bodies that we read ourselves included."""
 

@@ -119,6 +119,19 @@ async def remove_product(request: Request, product_id: ProductId) -> Response:
     return Response(None, 204)
 
 
+@router.post(
+    "/product/{product_id}/restore",
+    dependencies=[Writes],
+    response_model=ProductOut,
+    responses=openapi.problems(404, 409, 422),
+)
+async def restore_product(request: Request, product_id: ProductId) -> Response:
+    """Bring a removed product back as it was, as long as its pictures are still kept."""
+    runtime = runtime_of(request)
+    reply = await runtime.lanes.write.run(_restored, runtime, product_id)
+    return json_response(reply.content, reply.status, reply.headers)
+
+
 def live(runtime: Runtime, product_id: int) -> Product:
     """
     Read a product.
@@ -177,6 +190,10 @@ def _removed(runtime: Runtime, product_id: int, wanted: set[int] | None) -> None
         raise _out_of_date(exc, wanted) from exc
 
 
+def _restored(runtime: Runtime, product_id: int) -> Reply:
+    return _reply(runtime, runtime.services.editor.restore(product_id), 200)
+
+
 def _permitted(runtime: Runtime, product_id: int, wanted: set[int] | None) -> int | None:
     """Return the one revision that may be written over; the store checks it while it writes."""
     if wanted is None:
@@ -209,7 +226,7 @@ def _wanted(query: ListQuery) -> Wanted:
     if query.cursor is not None:
         order, descending, after = from_cursor(query.cursor)
     where = None if query.filter is None else filters.parse(query.filter)
-    return Wanted(order, descending, query.page, query.page_size, after, where)
+    return Wanted(order, descending, query.page, query.page_size, after, where, query.find)
 
 
 def _page(runtime: Runtime, wanted: Wanted) -> bytes:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 from crosslens.api.access import Guard
 from crosslens.api.buckets import Buckets
+from crosslens.api.history import STEP_S
 from crosslens.api.intake import Intake
 from crosslens.api.jobs import ImportJobs
 from crosslens.api.keys import KeyFile
@@ -17,7 +18,10 @@ from crosslens.api.lanes import Lane
 from crosslens.api.metrics import Metrics
 from crosslens.api.replays import Replays
 from crosslens.api.services import Bounds, Services
+from crosslens.api.tasks import Tasks
 from crosslens.api.variants import Variants
+from crosslens.errors import CrosslensError
+from crosslens.evaluate.kept import KeptRuns
 
 _READERS = 8
 _FETCHERS = 16
@@ -74,7 +78,10 @@ class Runtime:
             max_bytes=bounds.max_variant_bytes,
         )
         self.jobs = ImportJobs(services.home / "imports", services.editor, services.fetcher)
+        self.tasks = Tasks()
+        self.runs = KeptRuns(services.home / "evaluations")
         self._worker = threading.Thread(target=self._work, name="worker")
+        self._watch = threading.Thread(target=self._watch_queue, name="watch")
         self._stop = threading.Event()
         self.readiness: tuple[float, dict[str, dict[str, Any]]] | None = None
         self.metrics.watch(self._gauges())
@@ -88,18 +95,29 @@ class Runtime:
     async def running(self) -> AsyncIterator[None]:
         """Work from entering to leaving; what was begun is finished and acknowledged."""
         self._worker.start()
+        self._watch.start()
         self.jobs.start()
+        self.tasks.start()
         try:
             yield
         finally:
             self.jobs.stop()
+            self.tasks.stop()
             self._stop.set()
             for lane in self.lanes.all():
                 lane.close()
             self._worker.join()
+            self._watch.join()
 
     def _work(self) -> None:
         self.services.work(self._stop)
+
+    def _watch_queue(self) -> None:
+        """Note how long the queue is, once per step of the history."""
+        while not self._stop.wait(STEP_S / 2):
+            with suppress(CrosslensError):
+                backlog = self.services.catalog.backlog()
+                self.metrics.history.look(backlog.waiting + backlog.leased)
 
     def _gauges(self) -> dict[str, Callable[[], float]]:
         catalog, store = self.services.catalog, self.services.index_store

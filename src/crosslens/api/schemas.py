@@ -185,6 +185,13 @@ class ListQuery(Wire):
         examples=["colour = red"],
         description="as in a search",
     )
+    find: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        examples=["shoe"],
+        description="only products whose title, source key or id holds this",
+    )
     cursor: str | None = Field(
         None,
         max_length=200,

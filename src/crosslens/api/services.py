@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from crosslens.catalog.editing import Editor
 from crosslens.catalog.fetch import Fetcher
 from crosslens.catalog.media import MediaStore
 from crosslens.catalog.store import CatalogStore
-from crosslens.search.engine import SearchEngine
+from crosslens.encode.shelf import Shelf
+from crosslens.errors import Unavailable
+from crosslens.search.engine import Searcher
 from crosslens.values import AttributeType
 from crosslens.vectors.index import IndexStore
+
+Step = Callable[[int, int], None]
+"""Called with how many products are done, and of how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,19 +33,31 @@ class Services:
         attributes: filterable attributes and their types.
         models: bundle name → what it is used for.
         gauges: further numbers for the metrics page, by name.
+        rebuild: build the index anew and switch; called with what to tell about progress.
+        use: switch to a bundle: purpose, name, what to tell about progress.
+        shelf: which bundles there are.
+        judged: judged sets by name, beside those in the home.
     """
 
     home: Path
     catalog: CatalogStore
     media: MediaStore
     editor: Editor
-    engine: SearchEngine
+    engine: Searcher
     index_store: IndexStore
     fetcher: Fetcher
     work: Callable[[threading.Event], object]
     attributes: dict[str, AttributeType] = field(default_factory=dict)
     models: dict[str, list[str]] = field(default_factory=dict)
     gauges: dict[str, Callable[[], float]] = field(default_factory=dict)
+    rebuild: Callable[[Step], Mapping[str, Any]] = lambda step: _cannot()
+    use: Callable[[str, str, Step], Mapping[str, Any]] = lambda purpose, name, step: _cannot()
+    shelf: Shelf | None = None
+    judged: Mapping[str, Path] = field(default_factory=dict)
+
+
+def _cannot() -> Mapping[str, Any]:
+    raise Unavailable("this service cannot rebuild its index while it runs")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from crosslens.catalog.product import (
     checked_attributes,
 )
 from crosslens.catalog.store import CatalogStore, Transaction
-from crosslens.errors import InvalidRequest, NotFound, UnreadablePicture
+from crosslens.errors import Conflict, InvalidRequest, NotFound, UnreadablePicture
 from crosslens.pictures import DEFAULT, Limits, inspect
 
 
@@ -146,6 +146,23 @@ class Editor:
         with self.store.transaction() as writes:
             return writes.retire(product_id, revision=revision)
 
+    def restore(self, product_id: int) -> Product:
+        """
+        Bring a removed product back as it was; one that is there is returned as it is.
+
+        Raises:
+            NotFound: there never was such a product.
+            Conflict: one of its pictures has been swept away meanwhile.
+        """
+        with self.store.transaction() as writes:
+            product = writes.read([product_id]).get(product_id)
+            if product is None:
+                raise NotFound(f"there never was a product {product_id}")
+            if not product.retired:
+                return product
+            self._require_pictures(product)
+            return writes.update(product_id, product.fields, product.pictures)
+
     def put_many(self, entries: Sequence[Entry]) -> list[Outcome]:
         """
         Import a batch in one transaction: one outcome per entry, in order.
@@ -163,6 +180,16 @@ class Editor:
         with self.store.transaction() as writes:
             known = writes.by_source_keys(list(last))
             return [_outcome(writes, entry, last, known) for entry in checked]
+
+    def _require_pictures(self, product: Product) -> None:
+        for picture in product.pictures:
+            try:
+                self.media.put(self.media.get(picture.sha256))  # young again: no sweep takes it
+            except NotFound as exc:
+                raise Conflict(
+                    f"product {product.id} cannot come back: its pictures have been deleted",
+                    hint="add it again",
+                ) from exc
 
     def _checked(self, entries: Sequence[Entry]) -> list[_Valid | Outcome]:
         """Check each entry and keep its pictures; those that its product has are not decoded."""

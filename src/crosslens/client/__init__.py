@@ -12,18 +12,36 @@ from crosslens.client.answers import (
 )
 from crosslens.client.blocking import Client
 from crosslens.client.retrying import Patience
+from crosslens.client.tending import (
+    AskedQuery,
+    Compared,
+    EvaluationRun,
+    IndexState,
+    JudgedSet,
+    Model,
+    Task,
+    TrafficStep,
+)
 from crosslens.client.waiting import AsyncClient
 
 __all__ = [
     "Answer",
+    "AskedQuery",
     "AsyncClient",
     "BatchResult",
     "Client",
+    "Compared",
+    "EvaluationRun",
     "Hit",
     "ImportJob",
+    "IndexState",
+    "JudgedSet",
+    "Model",
     "Patience",
     "Picture",
     "Product",
     "ProductPage",
     "Readiness",
+    "Task",
+    "TrafficStep",
 ]

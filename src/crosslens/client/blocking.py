@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar, Unpack
 
 import httpx
 
-from crosslens.client import calls
+from crosslens.client import calls, tending
 from crosslens.client.answers import (
     Answer,
     BatchResult,
@@ -32,6 +32,17 @@ from crosslens.client.calls import (
 from crosslens.client.replies import Reply
 from crosslens.client.retrying import Patience, settled
 from crosslens.client.sending import LOCAL, answered, headers_of, keywords, reply_of
+from crosslens.client.tending import (
+    AskedQuery,
+    Compared,
+    Evaluation,
+    EvaluationRun,
+    IndexState,
+    JudgedSet,
+    Model,
+    Task,
+    TrafficStep,
+)
 from crosslens.errors import Overloaded, Unavailable
 
 T = TypeVar("T")
@@ -142,6 +153,16 @@ class Client:
         """
         self._do(calls.remove_product(product_id, revision))
 
+    def restore_product(self, product_id: int) -> Product:
+        """
+        Bring a removed product back as it was.
+
+        Raises:
+            NotFound: there never was such a product.
+            Conflict: its pictures have been deleted meanwhile.
+        """
+        return self._do(calls.restore_product(product_id))
+
     def products(self, **paging: Unpack[Paging]) -> ProductPage:
         """
         Read a page of the catalogue, newest first.
@@ -247,6 +268,86 @@ class Client:
                 raise Overloaded(f"the import is still {job.state} after {timeout_s:g} s")
             time.sleep(0.1)
         return job
+
+    def index_state(self) -> IndexState:
+        """Ask how the index is beside the catalogue, and what is parked for which reason."""
+        return self._do(tending.index_state())
+
+    def start_audit(self, *, repair: bool = False) -> Task:
+        """Compare catalogue and index, and index again what differs if asked to; role admin."""
+        return self._do(tending.start_audit(repair))
+
+    def start_rebuild(self) -> Task:
+        """Build the index anew beside the live one, and switch; role admin."""
+        return self._do(tending.start_rebuild())
+
+    def index_again(self, product_ids: Sequence[int]) -> int:
+        """Let products be looked at again, parked ones included; return how many will be."""
+        return self._do(tending.index_again(product_ids))
+
+    def models(self) -> list[Model]:
+        """List the bundles of the service, and what they are used for."""
+        return self._do(tending.models())
+
+    def use_model(self, name: str, *, purpose: str = "cross-modal") -> Task:
+        """Check a bundle, index everything for it, and switch; role admin."""
+        return self._do(tending.use_model(name, purpose))
+
+    def tasks(self) -> list[Task]:
+        """List long work of the service, newest first."""
+        return self._do(tending.tasks())
+
+    def task(self, task_id: str) -> Task:
+        """Ask how far long work is."""
+        return self._do(tending.task(task_id))
+
+    def wait_for_task(self, task_id: str, *, timeout_s: float = 3_600.0) -> Task:
+        """
+        Wait until long work is over.
+
+        Raises:
+            Overloaded: it is not in time.
+        """
+        due = time.monotonic() + timeout_s
+        while not (task := self.task(task_id)).over:
+            if time.monotonic() > due:
+                raise Overloaded(f"the task is still {task.state} after {timeout_s:g} s")
+            time.sleep(0.1)
+        return task
+
+    def traffic(self) -> list[TrafficStep]:
+        """Ask what happened in the last hour, in steps of ten seconds."""
+        return self._do(tending.traffic())
+
+    def judged_sets(self) -> list[JudgedSet]:
+        """List the judged sets of the service."""
+        return self._do(tending.judged_sets())
+
+    def start_evaluation(self, set: str, **options: Unpack[Evaluation]) -> Task:
+        """Ask the queries of a judged set of the live catalogue; the result names the run."""
+        return self._do(tending.start_evaluation(set, options))
+
+    def runs(self) -> list[EvaluationRun]:
+        """List measured runs, newest first."""
+        return self._do(tending.runs())
+
+    def run(self, run_id: str) -> EvaluationRun:
+        """Read a measured run."""
+        return self._do(tending.run(run_id))
+
+    def remove_run(self, run_id: str) -> None:
+        """Forget a measured run."""
+        self._do(tending.remove_run(run_id))
+
+    def worst_queries(
+        self, run_id: str, *, measure: str = "ndcg@10", limit: int = 20
+    ) -> list[AskedQuery]:
+        """Ask for the queries of a run that a measure is least pleased with."""
+        return self._do(tending.worst(run_id, measure, limit))
+
+    def compare_runs(self, first: str, second: str) -> Compared:
+        """Compare two runs query by query."""
+        return self._do(tending.compare_runs(first, second))
 
     def wait_until_indexed(self, *, timeout_s: float = 60.0) -> None:
         """

@@ -82,6 +82,7 @@ class Paging(TypedDict, total=False):
     sort: str
     descending: bool
     filter: str
+    find: str
     cursor: str
 
 
@@ -152,6 +153,11 @@ def remove_product(product_id: int, revision: int | None) -> Call[None]:
         repeatable=revision is None,
         gone_is_done=True,
     )
+
+
+def restore_product(product_id: int) -> Call[Product]:
+    """Bring a removed product back."""
+    return Call("POST", f"/product/{product_id}/restore", _one(Product.read))
 
 
 def products(paging: Paging) -> Call[ProductPage]:

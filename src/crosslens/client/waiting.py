@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar, Unpack
 
 import httpx
 
-from crosslens.client import calls
+from crosslens.client import calls, tending
 from crosslens.client.answers import (
     Answer,
     BatchResult,
@@ -33,6 +33,17 @@ from crosslens.client.calls import (
 from crosslens.client.replies import Reply
 from crosslens.client.retrying import Patience, settled
 from crosslens.client.sending import LOCAL, answered, headers_of, keywords, reply_of
+from crosslens.client.tending import (
+    AskedQuery,
+    Compared,
+    Evaluation,
+    EvaluationRun,
+    IndexState,
+    JudgedSet,
+    Model,
+    Task,
+    TrafficStep,
+)
 from crosslens.errors import Overloaded, Unavailable
 
 T = TypeVar("T")
@@ -125,6 +136,16 @@ class AsyncClient:
         """
         await self._do(calls.remove_product(product_id, revision))
 
+    async def restore_product(self, product_id: int) -> Product:
+        """
+        Bring a removed product back as it was.
+
+        Raises:
+            NotFound: there never was such a product.
+            Conflict: its pictures have been deleted meanwhile.
+        """
+        return await self._do(calls.restore_product(product_id))
+
     async def products(self, **paging: Unpack[Paging]) -> ProductPage:
         """
         Read a page of the catalogue, newest first.
@@ -215,6 +236,86 @@ class AsyncClient:
                 raise Overloaded(f"the import is still {job.state} after {timeout_s:g} s")
             await asyncio.sleep(0.1)
         return job
+
+    async def index_state(self) -> IndexState:
+        """Ask how the index is beside the catalogue, and what is parked for which reason."""
+        return await self._do(tending.index_state())
+
+    async def start_audit(self, *, repair: bool = False) -> Task:
+        """Compare catalogue and index, and index again what differs if asked to; role admin."""
+        return await self._do(tending.start_audit(repair))
+
+    async def start_rebuild(self) -> Task:
+        """Build the index anew beside the live one, and switch; role admin."""
+        return await self._do(tending.start_rebuild())
+
+    async def index_again(self, product_ids: Sequence[int]) -> int:
+        """Let products be looked at again, parked ones included; return how many will be."""
+        return await self._do(tending.index_again(product_ids))
+
+    async def models(self) -> list[Model]:
+        """List the bundles of the service, and what they are used for."""
+        return await self._do(tending.models())
+
+    async def use_model(self, name: str, *, purpose: str = "cross-modal") -> Task:
+        """Check a bundle, index everything for it, and switch; role admin."""
+        return await self._do(tending.use_model(name, purpose))
+
+    async def tasks(self) -> list[Task]:
+        """List long work of the service, newest first."""
+        return await self._do(tending.tasks())
+
+    async def task(self, task_id: str) -> Task:
+        """Ask how far long work is."""
+        return await self._do(tending.task(task_id))
+
+    async def wait_for_task(self, task_id: str, *, timeout_s: float = 3_600.0) -> Task:
+        """
+        Wait until long work is over.
+
+        Raises:
+            Overloaded: it is not in time.
+        """
+        due = time.monotonic() + timeout_s
+        while not (task := await self.task(task_id)).over:
+            if time.monotonic() > due:
+                raise Overloaded(f"the task is still {task.state} after {timeout_s:g} s")
+            await asyncio.sleep(0.1)
+        return task
+
+    async def traffic(self) -> list[TrafficStep]:
+        """Ask what happened in the last hour, in steps of ten seconds."""
+        return await self._do(tending.traffic())
+
+    async def judged_sets(self) -> list[JudgedSet]:
+        """List the judged sets of the service."""
+        return await self._do(tending.judged_sets())
+
+    async def start_evaluation(self, set: str, **options: Unpack[Evaluation]) -> Task:
+        """Ask the queries of a judged set of the live catalogue; the result names the run."""
+        return await self._do(tending.start_evaluation(set, options))
+
+    async def runs(self) -> list[EvaluationRun]:
+        """List measured runs, newest first."""
+        return await self._do(tending.runs())
+
+    async def run(self, run_id: str) -> EvaluationRun:
+        """Read a measured run."""
+        return await self._do(tending.run(run_id))
+
+    async def remove_run(self, run_id: str) -> None:
+        """Forget a measured run."""
+        await self._do(tending.remove_run(run_id))
+
+    async def worst_queries(
+        self, run_id: str, *, measure: str = "ndcg@10", limit: int = 20
+    ) -> list[AskedQuery]:
+        """Ask for the queries of a run that a measure is least pleased with."""
+        return await self._do(tending.worst(run_id, measure, limit))
+
+    async def compare_runs(self, first: str, second: str) -> Compared:
+        """Compare two runs query by query."""
+        return await self._do(tending.compare_runs(first, second))
 
     async def wait_until_indexed(self, *, timeout_s: float = 60.0) -> None:
         """

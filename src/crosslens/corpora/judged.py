@@ -76,6 +76,7 @@ def open_judged(
     judgements: Judgements | None = None,
     language: str | None = None,
     limit: int | None = None,
+    gallery: bool = True,
 ) -> JudgedSet:
     """
     Open a folder as a judged set for one kind of search.
@@ -84,6 +85,7 @@ def open_judged(
         judgements: where right answers come from; by default the most telling that is present.
         language: "en" or "zh", where queries have several; by default all of them.
         limit: ask only the first so many questions; the gallery stays whole.
+        gallery: whether products are needed; without, a set of questions alone will do.
 
     Raises:
         InvalidRequest: the folder is away, holds nothing that judges this kind, has no query in
@@ -100,8 +102,12 @@ def open_judged(
     qrels = {query.id: judged.qrels[query.id] for query in queries if query.id in judged.qrels}
     if not qrels:
         raise InvalidRequest(f"{path}: no query is judged; do the ids of queries and qrels agree?")
-    products = judged.products or open_source(path)
+    products = judged.products or (open_source(path) if gallery else _no_gallery(path))
     return JudgedSet(path.name, kind, judge, products, tuple(queries), qrels)
+
+
+def _no_gallery(path: Path) -> Source:
+    return Source(path, "questions alone", lambda: iter(()), lambda: 0)
 
 
 def _chosen(path: Path, kind: Kind, wanted: Judgements | None) -> Judgements:

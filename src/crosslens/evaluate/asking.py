@@ -10,7 +10,7 @@ from crosslens.catalog.store import CatalogStore
 from crosslens.corpora.judgements import Query
 from crosslens.errors import InvalidRequest, NotFound
 from crosslens.evaluate.runs import Ranked
-from crosslens.search.engine import SearchEngine
+from crosslens.search.engine import Searcher
 from crosslens.search.request import SearchRequest
 from crosslens.values import Kind
 
@@ -26,7 +26,7 @@ class Asker:
         base: kind, alpha, fusion and limit of every request.
     """
 
-    engine: SearchEngine
+    engine: Searcher
     catalog: CatalogStore
     media: MediaStore
     base: SearchRequest

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from time import perf_counter
 
@@ -46,9 +47,12 @@ def rebuild(
     *,
     threads: int = 1,
     progress: Progress = lambda done, total: None,
+    switching: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> Rebuilt:
     """
     Replace the live index by one of the wanted spec; searching goes on throughout.
+
+    `switching` is entered for the switch alone: by those who must change with the index.
 
     Changes settled while the draft fills reach only the old index, so everything announced since
     the start is replayed into the draft, and what is announced around the switch is announced
@@ -69,7 +73,8 @@ def rebuild(
     except BaseException:
         draft.discard()
         raise
-    _switch(draft, catalog, position, filling.left_out)
+    with switching():
+        _switch(draft, catalog, position, filling.left_out)
     left_out = tuple(sorted(filling.left_out))
     return Rebuilt(filling.written, replayed, left_out, perf_counter() - started)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
+from typing import Protocol
 
 from crosslens.catalog.media import MediaStore
 from crosslens.catalog.product import Product
@@ -31,6 +32,14 @@ class Page:
     products: dict[int, Product]
     found: int
     matches: Matches
+
+
+class Searcher(Protocol):
+    """Whatever answers questions."""
+
+    def search(self, request: SearchRequest) -> Answer:
+        """Find, rank and present products; see SearchEngine."""
+        ...
 
 
 class SearchEngine:

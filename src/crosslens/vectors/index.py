@@ -246,6 +246,10 @@ class IndexStore(Protocol):
         """Return the spec that the settings ask for; differs from live().spec until a rebuild."""
         ...
 
+    def want(self, spec: IndexSpec) -> None:
+        """Ask for another spec from the next draft on, as a change of settings does."""
+        ...
+
     def close(self) -> None:
         """Release everything."""
         ...

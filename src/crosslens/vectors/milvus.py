@@ -82,6 +82,10 @@ class MilvusStore:
         """Return the spec that drafts are built with."""
         return self._spec
 
+    def want(self, spec: IndexSpec) -> None:
+        """Ask for another spec from the next draft on, as a change of settings does."""
+        self._spec = spec
+
     def close(self) -> None:
         """Drop a draft and close the connection."""
         with self._lock:

@@ -341,6 +341,10 @@ class ZvecStore:
         """Return the spec that drafts are built with."""
         return self._spec
 
+    def want(self, spec: IndexSpec) -> None:
+        """Ask for another spec from the next draft on, as a change of settings does."""
+        self._spec = spec
+
     def close(self) -> None:
         """Close the indexes and let other processes in."""
         with self._lock:

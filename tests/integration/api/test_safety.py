@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from crosslens.api import batch, health, imports, products, search, shown
+from crosslens.api import batch, health, imports, models, products, quality, search, shown, upkeep
 from crosslens.api.keys import KeyFile, Role
 from crosslens.api.services import Bounds
 from crosslens.errors import StorageFull, Unavailable
@@ -18,7 +18,7 @@ from house import House
 from service import Served, base64_of, served
 
 OPEN = {"/health", "/ready"}
-PARTS = (batch, health, imports, products, search, shown)
+PARTS = (batch, health, imports, models, products, quality, search, shown, upkeep)
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_without_a_key_nothing_but_health_is_told(
     locked: tuple[Served, dict[Role, dict[str, str]]],
 ) -> None:
     shop, headers = locked
-    for path in ("/product/list", "/metrics", "/product/1", "/import"):
+    for path in ("/product/list", "/metrics", "/product/1", "/import", "/index", "/evaluation"):
         refused = shop.http.get(path)
         assert (refused.status_code, refused.json()["code"]) == (401, "unauthenticated")
         assert refused.headers["www-authenticate"].startswith("Bearer")

@@ -134,6 +134,24 @@ class TestEditing:
         with pytest.raises(NotFound):
             editor.edit(99, title="y")
 
+    def test_a_removed_product_comes_back_as_it_was(self, editor):
+        product = editor.add(ProductFields("shirt", attributes={"size": "M"}), [RED])
+        editor.remove(product.id)
+        back = editor.restore(product.id)
+        assert (back.fields, back.pictures) == (product.fields, product.pictures)
+        assert (back.retired, back.revision) == (False, 3)
+        assert editor.restore(product.id) == back, "asking twice does no more"
+
+    def test_a_product_whose_pictures_were_swept_does_not_come_back(self, editor, clock):
+        product = editor.add(ProductFields("shirt"), [RED])
+        editor.remove(product.id)
+        clock.advance(10_000)
+        sweep(editor.store, editor.media)
+        with pytest.raises(Conflict, match="have been deleted"):
+            editor.restore(product.id)
+        with pytest.raises(NotFound):
+            editor.restore(99)
+
     def test_a_stale_removal_is_a_conflict(self, editor):
         product = editor.add(ProductFields("x"))
         with pytest.raises(Conflict):
