@@ -24,11 +24,11 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
 )
-from sqlalchemy.dialects.mysql import VARBINARY
+from sqlalchemy.dialects.mysql import MEDIUMTEXT, VARBINARY
 from sqlalchemy.types import TypeEngine
 
-SCHEMA = "0001"  # the newest migration
-OLDER: frozenset[str] = frozenset()  # migrations that can be upgraded from
+SCHEMA = "0002"  # the newest migration
+OLDER = frozenset({"0001"})  # migrations that can be upgraded from
 
 metadata = MetaData()
 
@@ -71,9 +71,10 @@ class ExactText(TypeDecorator[str]):
 
 
 _TITLE = Text().with_variant(Text(collation="C"), "postgresql")
-_LONG_TEXT = Text().with_variant(Text(1_000_000), "mysql")  # its TEXT ends at 64 KB
+_LONG_TEXT = Text().with_variant(MEDIUMTEXT(), "mysql")  # its TEXT ends at 64 KB
 _ID = BigInteger().with_variant(Integer, "sqlite")  # there, INTEGER is 64-bit and the row's address
 _DIGEST = String(64).with_variant(String(64, collation="C"), "postgresql")
+_TOKEN = String(32).with_variant(String(32, collation="C"), "postgresql")
 
 # Where a product's newest change stands. Leased ones wait too: until their lease runs out.
 SETTLED, WAITING, PARKED = 0, 1, 2
@@ -136,5 +137,53 @@ counters = Table(
     metadata,
     Column("name", String(20), primary_key=True),
     Column("value", BigInteger, nullable=False),
+    **MYSQL,
+)
+
+# Found by the last scan, the smaller id left. No foreign keys: products come and go meanwhile.
+duplicates = Table(
+    "duplicates",
+    metadata,
+    Column("left_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("right_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("tier", String(16), nullable=False),
+    Column("evidence", JSON, nullable=False),
+    **MYSQL,
+)
+
+duplicate_decisions = Table(
+    "duplicate_decisions",
+    metadata,
+    Column("left_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("right_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("verdict", String(16), nullable=False),
+    Column("decided", BigInteger, nullable=False),
+    **MYSQL,
+)
+
+exposures = Table(
+    "exposures",
+    metadata,
+    Column("answer", _TOKEN, primary_key=True),
+    Column("shown_at", BigInteger, nullable=False),
+    Column("scene", ExactText(100), nullable=False),
+    Column("asker", _TOKEN, nullable=False),
+    Column("experiments", JSON, nullable=False),
+    Column("asked", JSON, nullable=False),
+    Column("shown", JSON, nullable=False),
+    Column("first", Integer, nullable=False),
+    Index("exposures_of_scene", "scene", "shown_at"),
+    Index("exposures_at", "shown_at"),
+    **MYSQL,
+)
+
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("answer", _TOKEN, primary_key=True),
+    Column("product_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("action", String(16), primary_key=True),
+    Column("place", Integer, nullable=False),
+    Column("told_at", BigInteger, nullable=False),
     **MYSQL,
 )
