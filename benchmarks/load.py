@@ -240,7 +240,8 @@ def memory_mb(pid: int) -> float:
 
 def child(home: Path, *arguments: object) -> subprocess.Popen[str]:
     command = [sys.executable, __file__, "--home", str(home), *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    env = os.environ | {"OPENBLAS_NUM_THREADS": "1"}  # it spins at the projection of `Wide`
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env)
 
 
 def bare_once(home: Path, seconds: float) -> dict[str, tuple[float, float]]:

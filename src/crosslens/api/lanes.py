@@ -38,9 +38,9 @@ class Lane:
 
     def __init__(self, name: str, *, threads: int, admitted: int, patience_s: float) -> None:
         self.name = name
+        self.threads = threads
         self.inside = 0
         self.refused = 0
-        self._threads = threads
         self._admitted = admitted
         self._patience_s = patience_s
         self._mean_s = 0.02
@@ -69,7 +69,7 @@ class Lane:
     @property
     def retry_after_s(self) -> int:
         """Whole seconds in which what is in the house now should be done."""
-        return max(1, min(60, math.ceil(self.inside * self._mean_s / self._threads)))
+        return max(1, min(60, math.ceil(self.inside * self._mean_s / self.threads)))
 
     async def run(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """
@@ -79,8 +79,31 @@ class Lane:
             Overloaded: its turn did not come in time.
         """
         call = partial(copy_context().run, work, *args, **kwargs)
-        due = monotonic() + self._patience_s
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._timed, call, due)
+        timed = partial(self._timed, call, self.due())
+        return await asyncio.get_running_loop().run_in_executor(self._pool, timed)
+
+    def submit(self, work: Callable[[], object]) -> None:
+        """
+        Do blocking work in a thread, behind what waits already.
+
+        Raises:
+            RuntimeError: the lane is closed.
+        """
+        self._pool.submit(work)
+
+    def due(self) -> float:
+        """Return when work that is handed in now will have waited too long."""
+        return monotonic() + self._patience_s
+
+    def too_late(self) -> Overloaded:
+        """Return what work that waited too long is told."""
+        return Overloaded(
+            f"no turn within {self._patience_s:g} s", hint="try again later, with less at once"
+        )
+
+    def note(self, seconds: float) -> None:
+        """Count how long a piece of work took a thread."""
+        self._mean_s += _SMOOTH * (seconds - self._mean_s)
 
     def close(self) -> None:
         """Finish what runs, drop what waits."""
@@ -89,10 +112,8 @@ class Lane:
     def _timed(self, call: Callable[[], Any], due: float) -> Any:
         started = monotonic()
         if started > due:
-            raise Overloaded(
-                f"no turn within {self._patience_s:g} s", hint="try again later, with less at once"
-            )
+            raise self.too_late()
         try:
             return call()
         finally:
-            self._mean_s += _SMOOTH * (monotonic() - started - self._mean_s)
+            self.note(monotonic() - started)

@@ -6,9 +6,11 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from crosslens.api.access import Guard
+from crosslens.api.asking import answers
 from crosslens.api.buckets import Buckets
 from crosslens.api.history import STEP_S
 from crosslens.api.intake import Intake
@@ -20,6 +22,7 @@ from crosslens.api.replays import Replays
 from crosslens.api.services import Bounds, Services
 from crosslens.api.tasks import Tasks
 from crosslens.api.variants import Variants
+from crosslens.api.waves import Waves
 from crosslens.errors import CrosslensError
 from crosslens.evaluate.kept import KeptRuns
 
@@ -62,6 +65,7 @@ class Runtime:
         self.services = services
         self.bounds = bounds
         self.lanes = Lanes.of(bounds)
+        self.searches = Waves(self.lanes.search, partial(answers, services.engine))
         self.metrics = Metrics()
         self.guard = Guard(
             KeyFile(services.home / "keys.json"),

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from crosslens.api import bodies, openapi
+from crosslens.api import asking, bodies, openapi
 from crosslens.api.answers import json_response, written
+from crosslens.api.asking import is_light
 from crosslens.api.entrance import allow, runtime_of
 from crosslens.api.keys import Role
 from crosslens.api.problems import problem, request_id_of, status_of
 from crosslens.api.products import ProductId
 from crosslens.api.runtime import Runtime
-from crosslens.api.schemas import AnswerOut, KindName, SearchIn, SearchManyIn, answer_object
+from crosslens.api.schemas import AnswerOut, KindName, SearchIn, SearchManyIn
 from crosslens.errors import CrosslensError, TooLarge
 from crosslens.search.request import MAX_LIMIT, MAX_OFFSET, MAX_PICTURES
 
@@ -66,15 +67,10 @@ async def similar(
 
 
 async def _answer(runtime: Runtime, asked: SearchIn, pictures: tuple[bytes, ...]) -> bytes:
-    return await runtime.lanes.search.run(_searched, runtime, asked, pictures)
-
-
-def _searched(runtime: Runtime, asked: SearchIn, pictures: tuple[bytes, ...]) -> bytes:
-    return written(_found(runtime, asked, pictures))
-
-
-def _found(runtime: Runtime, asked: SearchIn, pictures: tuple[bytes, ...]) -> dict[str, Any]:
-    return answer_object(runtime.services.engine.search(asked.to_request(pictures)))
+    if is_light(asked) and not pictures:
+        return await runtime.searches.ask(asked)
+    engine = runtime.services.engine
+    return await runtime.lanes.search.run(asking.answer, engine, asked, pictures)
 
 
 async def _pictures(runtime: Runtime, asked: SearchIn) -> tuple[bytes, ...]:
@@ -87,13 +83,12 @@ async def _answers(request: Request, runtime: Runtime, many: SearchManyIn) -> by
         raise TooLarge(f"{len(many.queries)} queries in one request, allowed are {most}")
     request_id = request_id_of(request)
 
-    async def one(asked: SearchIn) -> dict[str, Any]:
+    async def one(asked: SearchIn) -> bytes:
         try:
-            pictures = await _pictures(runtime, asked)
-            found = await runtime.lanes.search.run(_found, runtime, asked, pictures)
+            answer = await _answer(runtime, asked, await _pictures(runtime, asked))
         except CrosslensError as exc:
-            return {"status": status_of(exc), "problem": problem(exc, request_id)}
-        return {"status": 200, "answer": found}
+            return written({"status": status_of(exc), "problem": problem(exc, request_id)})
+        return b'{"status":200,"answer":' + answer + b"}"
 
     answers = await asyncio.gather(*map(one, many.queries))
-    return await runtime.lanes.search.run(written, {"answers": answers})
+    return b'{"answers":[' + b",".join(answers) + b"]}"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from time import monotonic
 from typing import Any, Protocol
 
-from crosslens.errors import Overloaded, Unavailable, WrongSpace
+from crosslens.errors import CrosslensError, Overloaded, Unavailable, WrongSpace
 from crosslens.indexing.rebuild import Rebuilt
 from crosslens.search.engine import SearchEngine
 from crosslens.search.present import Answer
@@ -77,15 +77,23 @@ class Serving:
 
     def search(self, request: SearchRequest) -> Answer:
         """Answer with the wing that serves; see SearchEngine."""
+        [outcome] = self.search_many([request])
+        if isinstance(outcome, CrosslensError):
+            raise outcome
+        return outcome
+
+    def search_many(self, requests: Sequence[SearchRequest]) -> list[Answer | CrosslensError]:
+        """Answer several questions with the wing that serves; see SearchEngine."""
         engine = self._engine
-        try:
-            return engine.search(request)
-        except _OF_THE_FORMER:
-            with self._lock:
-                current = self._engine
-            if current is engine:
-                raise
-            return current.search(request)
+        outcomes = engine.search_many(requests)
+        met = [n for n, outcome in enumerate(outcomes) if isinstance(outcome, _OF_THE_FORMER)]
+        with self._lock if met else nullcontext():
+            current = self._engine
+        if met and current is not engine:
+            again = current.search_many([requests[n] for n in met])
+            for n, outcome in zip(met, again, strict=True):
+                outcomes[n] = outcome
+        return outcomes
 
     def work(self, stop: threading.Event) -> None:
         """Settle changes until told to stop, with whichever wing serves."""

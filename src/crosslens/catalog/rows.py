@@ -34,16 +34,17 @@ PRODUCT_COLUMNS = select(
 )
 # A page of hits from SQLite is one row of JSON: fetching row by row gives up the interpreter lock
 # at each of them, which costs searches side by side more than the reading itself. No id is 0, so
-# empty slots match nothing.
-SLOTS = 16
-_PAGE = f"""
+# empty slots match nothing. A statement of fixed text is prepared once per connection.
+SLOTS = (16, 64, 256)
+_PAGE = """
     SELECT json_group_array(json_array(
         p.id, p.source_key, p.title, p.description, json(p.attributes),
         p.created, p.updated, p.revision, p.retired,
         (SELECT json_group_array(json_array(sha256, width, height, format, size))
          FROM (SELECT * FROM pictures WHERE product_id = p.id ORDER BY position))))
-    FROM products AS p WHERE p.id IN ({", ".join("?" * SLOTS)})
-"""  # noqa: S608 - the marks of its values are all that is put in
+    FROM products AS p WHERE p.id IN ({slots})
+"""
+_PAGES = {slots: _PAGE.format(slots=", ".join("?" * slots)) for slots in SLOTS}
 _BY_ID = PRODUCT_COLUMNS.where(products.c.id.in_(bindparam("ids", expanding=True)))
 _BY_KEY = PRODUCT_COLUMNS.where(products.c.source_key.in_(bindparam("keys", expanding=True)))
 _ORDERED = {Order.UPDATED: products.c.updated, Order.TITLE: products.c.title}
@@ -79,7 +80,7 @@ def possible(ids: Iterable[int]) -> list[int]:
 def by_ids(connection: Connection, ids: Sequence[int]) -> dict[int, Product]:
     """Read products by id, in the order asked; unknown ids are left out."""
     wanted = possible(ids)
-    if len(wanted) <= SLOTS and connection.dialect.name == "sqlite":
+    if len(wanted) <= SLOTS[-1] and connection.dialect.name == "sqlite":
         read = _page(connection, wanted)
     else:
         parts = [connection.execute(_BY_ID, {"ids": part}).all() for part in chunks(wanted)]
@@ -89,8 +90,9 @@ def by_ids(connection: Connection, ids: Sequence[int]) -> dict[int, Product]:
 
 
 def _page(connection: Connection, ids: Sequence[int]) -> list[Product]:
-    slots = (*ids, *[0] * (SLOTS - len(ids)))
-    rows = json.loads(connection.exec_driver_sql(_PAGE, slots).scalar_one())
+    slots = next(slots for slots in SLOTS if len(ids) <= slots)
+    values = (*ids, *[0] * (slots - len(ids)))
+    rows = json.loads(connection.exec_driver_sql(_PAGES[slots], values).scalar_one())
     return [_product(row, [Picture(*facts) for facts in shown]) for *row, shown in rows]
 
 

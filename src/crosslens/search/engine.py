@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Protocol
@@ -10,10 +10,10 @@ from typing import Protocol
 from crosslens.catalog.media import MediaStore
 from crosslens.catalog.product import Product
 from crosslens.catalog.store import CatalogStore
-from crosslens.errors import InvalidRequest, NotFound
+from crosslens.errors import CrosslensError, InvalidRequest, NotFound
 from crosslens.search import present
-from crosslens.search.match import Matcher, Matches
-from crosslens.search.plan import Plan, plan
+from crosslens.search.match import Asked, Matcher, Matches
+from crosslens.search.plan import plan
 from crosslens.search.present import Answer
 from crosslens.search.rank import Ranked, rank
 from crosslens.search.request import SearchRequest
@@ -29,7 +29,7 @@ class Page:
     """A stretch of the visible ranking with its products, and what it took to get it."""
 
     ranking: Sequence[Ranked]
-    products: dict[int, Product]
+    products: Mapping[int, Product]
     found: int
     matches: Matches
 
@@ -39,6 +39,10 @@ class Searcher(Protocol):
 
     def search(self, request: SearchRequest) -> Answer:
         """Find, rank and present products; see SearchEngine."""
+        ...
+
+    def search_many(self, requests: Sequence[SearchRequest]) -> list[Answer | CrosslensError]:
+        """Answer several questions in one go; see SearchEngine."""
         ...
 
 
@@ -67,48 +71,81 @@ class SearchEngine:
             NotFound: the product asked about is not in the catalogue.
             Overloaded, Unavailable: no probe could be asked; try again later.
         """
+        [outcome] = self.search_many([request])
+        if isinstance(outcome, CrosslensError):
+            raise outcome
+        return outcome
+
+    def search_many(self, requests: Sequence[SearchRequest]) -> list[Answer | CrosslensError]:
+        """
+        Answer several questions in one go, which costs less than one by one.
+
+        Their words are encoded together and their products read together.
+
+        Returns:
+            Per request its answer, or what `search` would raise; one does not touch the others.
+
+        Raises:
+            Unavailable: the catalogue does not answer.
+        """
         started = perf_counter()
+        outcomes: dict[int, Answer | CrosslensError] = {}
+        open_ones: dict[int, Asked] = {}
+        for n, request in enumerate(requests):
+            try:
+                open_ones[n] = self._begun(request)
+            except CrosslensError as exc:
+                outcomes[n] = exc
+        while open_ones:
+            pages = self._pages(list(open_ones.values()))
+            for (n, asked), page in zip(list(open_ones.items()), pages, strict=True):
+                if isinstance(page, CrosslensError):
+                    outcomes[n] = page
+                elif _is_enough(asked, page):
+                    outcomes[n] = _answer(asked, page, started)
+                else:  # too many of what was found may not be shown: look deeper
+                    asked.depth = min(4 * asked.depth, WIDEST)
+                    continue
+                del open_ones[n]
+        return [outcomes[n] for n in range(len(requests))]
+
+    def _begun(self, request: SearchRequest) -> Asked:
         request = self._with_own_pictures(request)
         chosen = plan(request, alpha=self._alpha)
-        page = self._page(chosen, request)
-        end = request.offset + request.limit
-        shown = present.hits(
-            page.ranking[request.offset : end], page.products, explain=request.explain
-        )
-        facets = present.count_facets(
-            request.facets, (page.products[r.product_id] for r in page.ranking)
-        )
-        took = {"total": (perf_counter() - started) * 1e3}
-        return Answer(
-            shown, chosen.kind, page.found, facets, chosen.notes, page.matches.missing, took
-        )
-
-    def _page(self, chosen: Plan, request: SearchRequest) -> Page:
-        """Widen the search until the page is full of visible products or nothing is left."""
-        wanted = request.offset + request.limit
         depth = chosen.depth + (request.product_id is not None)
-        depth = max(depth, FACET_DEPTH) if request.facets else depth
-        while True:
-            matches = self._matcher.match(chosen, request, depth)
-            ranking = rank(chosen, matches.found)
-            page = self._visible(ranking, request, wanted)
-            exhausted = all(len(found) < depth for found in matches.found.values())
-            if len(page[0]) >= wanted or exhausted or depth >= WIDEST:
-                return Page(*page, len(ranking), matches)
-            depth = min(4 * depth, WIDEST)
+        return Asked(request, chosen, max(depth, FACET_DEPTH) if request.facets else depth)
+
+    def _pages(self, questions: Sequence[Asked]) -> list[Page | CrosslensError]:
+        matched = self._matcher.match(questions)
+        rankings = [
+            [] if isinstance(matches, CrosslensError) else rank(asked.plan, matches.found)
+            for asked, matches in zip(questions, matched, strict=True)
+        ]
+        firsts = (
+            ranked.product_id
+            for asked, ranking in zip(questions, rankings, strict=True)
+            for ranked in ranking[: _step(asked, ranking)]
+        )
+        products = self._catalog.read(list(dict.fromkeys(firsts)))
+        return [
+            matches
+            if isinstance(matches, CrosslensError)
+            else Page(*self._visible(ranking, asked, products), len(ranking), matches)
+            for asked, matches, ranking in zip(questions, matched, rankings, strict=True)
+        ]
 
     def _visible(
-        self, ranking: Sequence[Ranked], request: SearchRequest, wanted: int
-    ) -> tuple[list[Ranked], dict[int, Product]]:
-        """Read products down the ranking until enough of them may be shown; facets need all."""
+        self, ranking: Sequence[Ranked], asked: Asked, products: dict[int, Product]
+    ) -> tuple[list[Ranked], Mapping[int, Product]]:
+        """Go down the ranking until enough products may be shown; facets need all."""
         seen: list[Ranked] = []
-        products: dict[int, Product] = {}
-        step = len(ranking) if request.facets else wanted + (request.product_id is not None)
-        for start in range(0, len(ranking), max(step, 1)):
+        step = _step(asked, ranking)
+        for start in range(0, len(ranking), step):
             part = ranking[start : start + step]
-            products |= self._catalog.read([ranked.product_id for ranked in part])
-            seen += present.visible(part, products, exclude=request.product_id)
-            if len(seen) >= wanted:
+            if start:
+                products = products | self._catalog.read([ranked.product_id for ranked in part])
+            seen += present.visible(part, products, exclude=asked.request.product_id)
+            if len(seen) >= _wanted(asked):
                 break
         return seen, products
 
@@ -125,3 +162,35 @@ class SearchEngine:
         if request.kind not in (Kind.AUTO, Kind.TEXT2TEXT, Kind.TEXT2IMAGE, Kind.HYBRID):
             raise InvalidRequest(f"product {product.id} has no picture to look like")
         return replace(request, words=request.words or product.title)
+
+
+def _wanted(asked: Asked) -> int:
+    """Return how much of the visible ranking its page needs."""
+    return asked.request.offset + asked.request.limit
+
+
+def _step(asked: Asked, ranking: Sequence[Ranked]) -> int:
+    """Return how many products to read at once."""
+    if asked.request.facets:
+        return max(len(ranking), 1)
+    return _wanted(asked) + (asked.request.product_id is not None)
+
+
+def _is_enough(asked: Asked, page: Page) -> bool:
+    """Whether the page is full, or cannot become fuller."""
+    exhausted = all(len(found) < asked.depth for found in page.matches.found.values())
+    return len(page.ranking) >= _wanted(asked) or exhausted or asked.depth >= WIDEST
+
+
+def _answer(asked: Asked, page: Page, started: float) -> Answer:
+    request = asked.request
+    shown = present.hits(
+        page.ranking[request.offset : _wanted(asked)], page.products, explain=request.explain
+    )
+    facets = present.count_facets(
+        request.facets, (page.products[ranked.product_id] for ranked in page.ranking)
+    )
+    took = {"total": (perf_counter() - started) * 1e3}
+    return Answer(
+        shown, asked.plan.kind, page.found, facets, asked.plan.notes, page.matches.missing, took
+    )

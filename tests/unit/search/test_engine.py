@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
-from crosslens.errors import InvalidRequest, NotFound, Unavailable, WrongSpace
+from crosslens.errors import CrosslensError, InvalidRequest, NotFound, Unavailable, WrongSpace
 from crosslens.search.request import SearchRequest
 from crosslens.values import Kind
 from crosslens.vectors.filters import parse
@@ -174,3 +175,57 @@ def test_nothing_to_find_is_an_empty_answer_not_an_error() -> None:
     house = House()
     assert titles(house, words="anything") == []
     assert titles(house, pictures=(jpeg(),)) == []
+
+
+ASKED = [
+    SearchRequest("denim jacket", kind=Kind.TEXT2TEXT),
+    SearchRequest("red", kind=Kind.TEXT2TEXT),
+    SearchRequest("linen dress", explain=True),
+    SearchRequest("linen", kind=Kind.HYBRID, alpha=0.0),
+    SearchRequest("red", where=parse("price < 20")),
+    SearchRequest("red", where=parse("price < 50")),
+    SearchRequest("red", kind=Kind.TEXT2TEXT, limit=1, offset=1),
+    SearchRequest(pictures=(jpeg(RED), jpeg(BLUE))),
+    SearchRequest("but green", pictures=(jpeg(RED),), kind=Kind.COMPOSED),
+    SearchRequest("red", facets=("colour",)),
+    SearchRequest(product_id=1),
+    SearchRequest("red", where=parse("colur = red")),
+    SearchRequest("red", kind=Kind.IMAGE2IMAGE),
+    SearchRequest(product_id=99),
+    SearchRequest(pictures=(b"not a picture",)),
+]
+
+
+def told(outcome: object) -> object:
+    if isinstance(outcome, CrosslensError):
+        return type(outcome), outcome.message
+    return replace(outcome, took_ms={})  # type: ignore[type-var]
+
+
+def test_questions_asked_together_are_answered_as_if_each_were_asked_alone(house: House) -> None:
+    house.editor.remove(2)
+    engine = house.engine()
+    alone = [told(engine.search_many([request])[0]) for request in ASKED]
+    assert [told(outcome) for outcome in engine.search_many(ASKED)] == alone
+    assert [told(outcome) for outcome in engine.search_many(ASKED[::-1])] == alone[::-1]
+    assert sum(isinstance(outcome, tuple) for outcome in alone) == 4
+
+
+def test_questions_asked_together_are_encoded_and_probed_together(house: House) -> None:
+    words, index = house.encoders.text, _Counted(house.store.live())
+    requests = [SearchRequest(f"shirt {n}", kind=Kind.TEXT2TEXT) for n in range(8)]
+    before = words.calls
+    assert len(house.engine(index).search_many(requests)) == 8
+    assert (words.calls - before, index.calls) == (1, 1)
+
+
+class _Counted:
+    """An index that counts its searches."""
+
+    def __init__(self, index: object) -> None:
+        self._index = index
+        self.calls = 0
+
+    def nearest(self, *asked: object, **options: object) -> list:
+        self.calls += 1
+        return self._index.nearest(*asked, **options)

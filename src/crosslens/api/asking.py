@@ -1,0 +1,50 @@
+"""Questions as they come over the wire, put to the engine; answers as they go back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from crosslens.api.answers import written
+from crosslens.api.schemas import SearchIn, answer_object
+from crosslens.errors import CrosslensError
+from crosslens.search.engine import Searcher
+from crosslens.search.present import Answer
+from crosslens.search.request import SearchRequest
+
+_SHALLOW = 100  # hits from the best one on
+
+
+def is_light(asked: SearchIn) -> bool:
+    """Whether a question takes about as long as any other, so that none waits for it in a wave."""
+    heavy = asked.pictures or asked.facets or asked.product_id is not None
+    return not heavy and asked.offset + asked.limit <= _SHALLOW
+
+
+def answer(engine: Searcher, asked: SearchIn, pictures: tuple[bytes, ...]) -> bytes:
+    """
+    Answer a question: JSON.
+
+    Raises:
+        CrosslensError: see SearchEngine.search.
+    """
+    return _written(engine.search(asked.to_request(pictures)))
+
+
+def answers(engine: Searcher, asked: Sequence[SearchIn]) -> list[bytes | CrosslensError]:
+    """Answer light questions in one go: JSON for each, or why there is none."""
+    requests = [_request(one) for one in asked]
+    sound = [request for request in requests if isinstance(request, SearchRequest)]
+    found = iter(engine.search_many(sound))
+    outcomes = [r if isinstance(r, CrosslensError) else next(found) for r in requests]
+    return [_written(each) if isinstance(each, Answer) else each for each in outcomes]
+
+
+def _request(asked: SearchIn) -> SearchRequest | CrosslensError:
+    try:
+        return asked.to_request(())
+    except CrosslensError as exc:
+        return exc
+
+
+def _written(found: Answer) -> bytes:
+    return written(answer_object(found))
