@@ -37,6 +37,9 @@ def encoder(
     start_from: Annotated[
         Path | None, typer.Option(help="Run to fine-tune; its shape and words are kept.")
     ] = None,
+    new_words: Annotated[
+        bool, typer.Option("--new-words", help="With --start-from: learn this data's words anew.")
+    ] = False,
     resume: Annotated[bool, typer.Option(help="Go on with the run that is there.")] = False,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0: PyTorch decides.")] = 0,
@@ -51,7 +54,8 @@ def encoder(
 
     config = TrainConfig(
         folder=run, steps=steps, max_minutes=minutes, products=products, learning_rate=rate,
-        start_from=start_from, device=device, threads=threads, seed=seed, tensorboard=tensorboard,
+        start_from=start_from, new_words=new_words, device=device, threads=threads, seed=seed,
+        tensorboard=tensorboard,
     )  # fmt: skip
     source = _source(context, config, rendered, data)
     outcome = train_encoder(config, source, resume=resume, report=_report)

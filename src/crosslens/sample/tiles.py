@@ -159,13 +159,13 @@ def _weave(rng: np.random.Generator) -> Heights:
 
 
 def _hide(rng: np.random.Generator) -> Heights:
-    cells = np.abs(_soft_noise(rng, 1.8, 1.8))
-    return np.asarray(0.045 - 0.17 * np.exp(-9 * cells), np.float64)
+    cells = np.abs(_soft_noise(rng, 3.4, 3.4))
+    return np.asarray(0.07 - 0.3 * np.exp(-7 * cells), np.float64)
 
 
 def _timber(rng: np.random.Generator) -> Heights:
     rings = np.sin(3.2 * _soft_noise(rng, 60, 5))
-    return 0.13 * rings + 0.05 * _soft_noise(rng, 30, 0.8) - 0.03
+    return 0.17 * rings + 0.06 * _soft_noise(rng, 30, 1.2) - 0.03
 
 
 def _knit(rng: np.random.Generator) -> Heights:
@@ -179,21 +179,38 @@ def _knit(rng: np.random.Generator) -> Heights:
 
 
 def _brushed(rng: np.random.Generator) -> Heights:
-    return 0.06 * _soft_noise(rng, 60, 0.6)
+    return 0.1 * _soft_noise(rng, 60, 1.4)
 
 
 def _nap(rng: np.random.Generator) -> Heights:
-    return 0.04 * _soft_noise(rng, 1.2, 2.2) + 0.04 * _soft_noise(rng, 9, 9)
+    return 0.09 * _soft_noise(rng, 2.2, 3.6) + 0.06 * _soft_noise(rng, 9, 9)
 
 
 def _twill(rng: np.random.Generator) -> Heights:
     y, x = np.mgrid[0:SIDE, 0:SIDE] / SIDE
     return np.asarray(
-        0.1 * np.sin(2 * pi * (x + y) * 16) + 0.05 * _soft_noise(rng, 1, 4), np.float64
+        0.17 * np.sin(2 * pi * (x + y) * 10) + 0.06 * _soft_noise(rng, 2, 5), np.float64
     )
+
+
+def _basket(rng: np.random.Generator) -> Heights:
+    """Cross two threads over and under, as thick ones show."""
+    y, x = np.mgrid[0:SIDE, 0:SIDE] / SIDE * 9
+    over = (np.floor(x) + np.floor(y)) % 2 == 0
+    thread = np.where(over, np.sin(pi * (y % 1)), np.sin(pi * (x % 1)))
+    return np.asarray(0.2 * (thread - 0.6) + 0.04 * _soft_noise(rng, 5, 2), np.float64)
+
+
+def _pebble(rng: np.random.Generator) -> Heights:
+    """Stud a surface with small bumps, each lit from the upper left."""
+    y, x = np.mgrid[0:SIDE, 0:SIDE] / SIDE * 7
+    rows = np.floor(y) % 2 * 0.5
+    right, down = (x + rows) % 1 - 0.5, y % 1 - 0.5
+    bump = np.exp(-(right**2 + down**2) * 22)
+    return np.asarray(-0.75 * (right + down) * bump, np.float64)
 
 
 _GRAINS: dict[str, Callable[[np.random.Generator], Heights]] = {
     "weave": _weave, "hide": _hide, "timber": _timber, "knit": _knit,
-    "brushed": _brushed, "nap": _nap, "twill": _twill,
+    "brushed": _brushed, "nap": _nap, "twill": _twill, "basket": _basket, "pebble": _pebble,
 }  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from typing import Any, Literal
 
 import numpy as np
@@ -25,6 +26,7 @@ Rng = np.random.Generator
 _PHRASES: Mapping[str, Any] = load_table("phrases")
 _SLOT = re.compile(r"\{(\w+)\}")
 _HELD_OUT_SHARE = 0.85
+_NEW_SHARE = 0.12
 # What a slot says about the product; `forms` says the named forms that were chosen.
 _SAYS = {
     "colour": ("colour",), "ground": ("colour",), "pattern": ("pattern",),
@@ -32,6 +34,20 @@ _SAYS = {
     "category": ("category",),
 }  # fmt: skip
 _BASIC = frozenset({"category", "colour", "pattern", "accent", "material"})
+
+
+class Wording(StrEnum):
+    """
+    Which synonyms are used.
+
+    The last of three or more is kept from every picture in training. Most of these are met in
+    other texts there; a few, chosen by their letters, are never met at all.
+    """
+
+    SHOWN = "shown"
+    HELD_OUT = "held out"
+    READ = "read"
+    NEW = "new"
 
 
 def title(
@@ -48,11 +64,12 @@ def title(
     With `held_out`, words and phrasings that training never shows are preferred. With a `seed`,
     brand and size are those that `attributes` gives for it.
     """
+    wording = Wording.HELD_OUT if held_out else Wording.SHOWN
     if style == "query":
         return query(design, rng, language, held_out)[0]
     if style == "full":
-        return _full(design, rng, language, held_out)
-    return _shop_title(design, rng, language, held_out, seed)
+        return full(design, rng, language, wording=wording, new_phrasing=held_out)
+    return shop_title(design, rng, language, held_out=held_out, seed=seed)[0]
 
 
 def query(
@@ -60,16 +77,76 @@ def query(
 ) -> tuple[str, frozenset[str]]:
     """Write a search of one to four attributes, and return which attributes it mentions."""
     wanted = _wanted(design, rng)
-    template = _template(rng, "query", language, wanted, held_out)
-    words = _words(design, rng, language, wanted, held_out)
-    mentioned = {said for slot in _SLOT.findall(template) for said in _said(slot, wanted)}
-    return _fill(template, words), frozenset(mentioned)
+    wording = Wording.HELD_OUT if held_out else Wording.SHOWN
+    return search(
+        design, rng, language, wanted=wanted, wording=wording, new_phrasing=held_out
+    ), wanted
+
+
+def search(
+    design: Design,
+    rng: Rng,
+    language: Language,
+    *,
+    wanted: frozenset[str],
+    wording: Wording = Wording.SHOWN,
+    new_phrasing: bool = False,
+) -> str:
+    """
+    Write a search that names exactly these attributes.
+
+    Args:
+        wanted: with "accent" also "pattern" and "colour"; an accent that is not there is left out.
+        new_phrasing: prefer a phrasing that training never uses.
+    """
+    wanted = wanted if design.accent else wanted - {"accent"}
+    template = _template(rng, "query", language, wanted, new_phrasing)
+    return _fill(template, _words(design, rng, language, wanted, wording))
+
+
+def full(
+    design: Design,
+    rng: Rng,
+    language: Language,
+    *,
+    wording: Wording = Wording.SHOWN,
+    new_phrasing: bool = False,
+) -> str:
+    """Name all that tells a product apart; in a phrasing that training never uses if asked."""
+    wanted = frozenset(_BASIC | {name for name, _ in design.variant})
+    kind = "patterned" if design.accent else "solid"
+    words = _words(design, rng, language, wanted, wording)
+    known = _PHRASES["full"][language]["held_out" if new_phrasing else "training"]
+    return _fill(_pick(rng, known[kind]), words)
+
+
+def shop_title(
+    design: Design,
+    rng: Rng,
+    language: Language,
+    *,
+    held_out: bool = False,
+    seed: int | None = None,
+) -> tuple[str, frozenset[str]]:
+    """Write a title as shops do, and return which attributes it mentions."""
+    wanted = _advertised(design, rng)
+    words = _words(design, rng, language, wanted, Wording.HELD_OUT if held_out else Wording.SHOWN)
+    stock = attributes(design, seed=int(rng.integers(2**31)) if seed is None else seed)
+    brand = str(stock["brand"])
+    words["brand"] = brand if language == "en" or rng.random() < 0.3 else _PHRASES["brands"][brand]
+    words["noise"] = _pick(rng, _PHRASES["noise"][language]) if rng.random() < 0.6 else ""
+    # Drawn for every product with a size, but only clothes and shoes are sold by it.
+    if "size" in stock and rng.random() < 0.4 and CATEGORIES[design.category].sizes:
+        words["size"] = ("size {}" if language == "en" else "{}码").format(stock["size"])
+    text = _fill(_template(rng, "title", language, wanted, held_out), words)
+    return _capital(text), wanted
 
 
 def description(design: Design, rng: Rng, language: Language, *, held_out: bool = False) -> str:
     """Describe a product in two or three sentences."""
     everything = _BASIC | {name for name, _ in design.variant}
-    words = _words(design, rng, language, everything, held_out)
+    wording = Wording.HELD_OUT if held_out else Wording.SHOWN
+    words = _words(design, rng, language, everything, wording)
     blank = " " if language == "en" else ""
     words["pattern"] = _decoration(design, words, language)
     words["material"] = getattr(MATERIALS[design.material], language)[0]
@@ -108,12 +185,19 @@ def attributes(design: Design, *, seed: int = 0) -> dict[str, str | float]:
 
 
 def held_out_words(design: Design, language: Language) -> tuple[str, ...]:
-    """Return the synonyms of this product that training titles never use."""
+    """Return the synonyms of this product that training never shows with a picture."""
     keys = [(CATEGORIES, design.category), (COLOURS, design.colour), (PATTERNS, design.pattern)]
     if design.accent:
         keys.append((COLOURS, design.accent))
     lists: list[Sequence[str]] = [getattr(table[key], language) for table, key in keys]
     return tuple(words[-1] for words in lists if len(words) >= 3)
+
+
+def new_words(design: Design, language: Language) -> tuple[str, ...]:
+    """Return the synonyms for its category, colour and pattern that training never meets at all."""
+    keys = [(CATEGORIES, design.category), (COLOURS, design.colour), (PATTERNS, design.pattern)]
+    lists: list[Sequence[str]] = [getattr(table[key], language) for table, key in keys]
+    return tuple(words[-1] for words in lists if len(words) >= 3 and _is_new(words[-1]))
 
 
 def _shop_rng(design: Design, seed: int) -> Rng:
@@ -131,13 +215,24 @@ def _pick(rng: Rng, options: Sequence[str]) -> str:
     return options[int(rng.integers(len(options)))]
 
 
-def _synonym(rng: Rng, words: Sequence[str], held_out: bool) -> str:
-    """Pick a synonym; the last of three or more only when held-out words are asked for."""
+def _synonym(rng: Rng, words: Sequence[str], wording: Wording) -> str:
+    """Pick a synonym; the last of three or more only when such words are asked for."""
     if len(words) < 3:
         return _pick(rng, words)
-    if held_out and rng.random() < _HELD_OUT_SHARE:
+    preferred = wording is not Wording.SHOWN and rng.random() < _HELD_OUT_SHARE
+    if (preferred or wording is Wording.NEW) and _suits(words[-1], wording):
         return words[-1]
     return _pick(rng, words[:-1])
+
+
+def _suits(word: str, wording: Wording) -> bool:
+    return wording is Wording.HELD_OUT or _is_new(word) is (wording is Wording.NEW)
+
+
+def _is_new(word: str) -> bool:
+    """Say whether training never meets this held-out word, not even in other texts."""
+    digest = hashlib.sha256(word.encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64 < _NEW_SHARE
 
 
 def _wanted(design: Design, rng: Rng) -> frozenset[str]:
@@ -161,13 +256,13 @@ def _said(slot: str, wanted: frozenset[str]) -> set[str]:
 
 
 def _template(
-    rng: Rng, style: str, language: Language, wanted: frozenset[str], held_out: bool
+    rng: Rng, style: str, language: Language, wanted: frozenset[str], new_phrasing: bool
 ) -> str:
     """Pick a phrasing with a place for everything that is to be said."""
     known: dict[str, list[str]] = _PHRASES[style][language]
     ordinary = [t for t in known["training"] if _fits(t, wanted)]
     unseen = [t for t in known["held_out"] if _fits(t, wanted) and "category" in wanted]
-    return _pick(rng, unseen if held_out and unseen else ordinary)
+    return _pick(rng, unseen if new_phrasing and unseen else ordinary)
 
 
 def _fits(template: str, wanted: frozenset[str]) -> bool:
@@ -178,7 +273,7 @@ def _fits(template: str, wanted: frozenset[str]) -> bool:
 
 
 def _words(
-    design: Design, rng: Rng, language: Language, wanted: frozenset[str], held_out: bool
+    design: Design, rng: Rng, language: Language, wanted: frozenset[str], wording: Wording
 ) -> dict[str, str]:
     """Return the words for the slots; empty for what is not to be said."""
     tables: dict[str, Sequence[str]] = {
@@ -188,12 +283,12 @@ def _words(
         "material": getattr(MATERIALS[design.material], language),
     }
     words = {
-        name: _synonym(rng, options, held_out) if name in wanted else ""
+        name: _synonym(rng, options, wording) if name in wanted else ""
         for name, options in tables.items()
     }
     joint = " " if language == "en" else ""
     words["forms"] = joint.join(_forms(design, rng, language, wanted))
-    words |= _accented(design, rng, language, held_out) if "accent" in wanted else {}
+    words |= _accented(design, rng, language, wording) if "accent" in wanted else {}
     return words
 
 
@@ -203,41 +298,18 @@ def _forms(design: Design, rng: Rng, language: Language, wanted: frozenset[str])
     return [_pick(rng, known[gene][side]) for gene in design.variant if gene[0] in wanted]
 
 
-def _accented(design: Design, rng: Rng, language: Language, held_out: bool) -> dict[str, str]:
+def _accented(design: Design, rng: Rng, language: Language, wording: Wording) -> dict[str, str]:
     """Return the slots that say the accent colour of a patterned product."""
     if not design.accent:
         return {}
     ground, accent = COLOURS[design.colour], COLOURS[design.accent]
     pattern = PATTERNS[design.pattern]
     if language == "zh":
-        figure = _synonym(rng, pattern.zh, held_out)
+        figure = _synonym(rng, pattern.zh, wording)
         pair = ground.short + accent.short
         return {"ground": ground.short + "底", "dressing": accent.short + figure, "pair": pair}
-    first, second = (_synonym(rng, colour.en, held_out) for colour in (ground, accent))
+    first, second = (_synonym(rng, colour.en, wording) for colour in (ground, accent))
     return {"dressing": f"with {second} {pattern.noun}", "pair": f"{first} and {second}"}
-
-
-def _full(design: Design, rng: Rng, language: Language, held_out: bool) -> str:
-    wanted = frozenset(_BASIC | {name for name, _ in design.variant})
-    kind = "patterned" if design.accent else "solid"
-    words = _words(design, rng, language, wanted, held_out)
-    return _fill(_pick(rng, _PHRASES["full"][language][kind]), words)
-
-
-def _shop_title(
-    design: Design, rng: Rng, language: Language, held_out: bool, seed: int | None
-) -> str:
-    wanted = _advertised(design, rng)
-    words = _words(design, rng, language, wanted, held_out)
-    stock = attributes(design, seed=int(rng.integers(2**31)) if seed is None else seed)
-    brand = str(stock["brand"])
-    words["brand"] = brand if language == "en" or rng.random() < 0.3 else _PHRASES["brands"][brand]
-    words["noise"] = _pick(rng, _PHRASES["noise"][language]) if rng.random() < 0.6 else ""
-    # Drawn for every product with a size, but only clothes and shoes are sold by it.
-    if "size" in stock and rng.random() < 0.4 and CATEGORIES[design.category].sizes:
-        words["size"] = ("size {}" if language == "en" else "{}码").format(stock["size"])
-    text = _fill(_template(rng, "title", language, wanted, held_out), words)
-    return _capital(text)
 
 
 def _advertised(design: Design, rng: Rng) -> frozenset[str]:

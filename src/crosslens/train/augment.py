@@ -79,8 +79,16 @@ def _move(values: Tensor, rng: np.random.Generator, px: int) -> Tensor:
     matrix[:, 1, 0], matrix[:, 1, 1] = mirror * across * turn.sin(), down * turn.cos()
     slack = (1 - zoom).abs() * 0.8 + 0.04
     matrix[:, :, 2] = _uniform(rng, -1, 1, count, 2) * slack[:, None]
-    grid = functional.affine_grid(matrix, [count, 3, px, px], align_corners=False)
+    grid = _grid(matrix, px)
     return functional.grid_sample(values, grid, padding_mode="border", align_corners=False)
+
+
+def _grid(matrix: Tensor, px: int) -> Tensor:
+    """Do what `affine_grid` does with [N, 2, 3], several times cheaper: add a row to a column."""
+    places = (torch.arange(px) * 2 + 1) / px - 1
+    across = matrix[:, None, :, 0] * places[:, None]  # [N, px, 2]
+    down = matrix[:, None, :, 1] * places[:, None] + matrix[:, None, :, 2]
+    return across[:, None] + down[:, :, None]
 
 
 def _relight(values: Tensor, rng: np.random.Generator) -> Tensor:

@@ -14,10 +14,12 @@ from torch import Tensor
 
 from crosslens.train.augment import augment
 from crosslens.train.config import TrainConfig
-from crosslens.train.source import Rows, Shelf, Source, ask, relate
+from crosslens.train.source import Asked, Rows, Shelf, Source, alike, ask, relate
 from crosslens.train.tokens import common_characters, encode
 
 NAMED = 0.2
+REPEATED = 0.5
+FOURS = 4
 AHEAD = 3
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _CHARACTERS = common_characters()
@@ -26,12 +28,14 @@ _CHARACTERS = common_characters()
 @dataclass(frozen=True, slots=True)
 class Batch:
     """
-    One step's input: P products, two pictures each, T phrases.
+    One step's input: P products, two pictures each, T phrases, U paraphrases.
 
     Attributes:
         pictures: float32 [2 P, 3, S, S]; the first P and the last P show the same products.
-        ids, mask: int64 [T, L].
+        ids, mask: int64 [T + U, L]: T phrases that pictures are told by, then U paraphrases.
         relation: int8 [T, P], as `relate` gives it.
+        paraphrased: int64 [U], which phrase each paraphrase repeats.
+        meaning: int8 [U, U], as `alike` gives it for the repeated phrases and the paraphrases.
         codes: int64 [P, heads], -1 where unknown.
     """
 
@@ -39,6 +43,8 @@ class Batch:
     ids: Tensor
     mask: Tensor
     relation: Tensor
+    paraphrased: Tensor
+    meaning: Tensor
     codes: Tensor
 
     def to(self, device: str) -> Batch:
@@ -61,7 +67,9 @@ class BatchMaker:
         shelf = self.source.shelf
         rows = self._draw(rng)
         asked = ask(self.source, rows, rng)
-        ids, mask = encode(self.tokenizer, [_with_a_name(text, rng) for text in asked.texts])
+        again, others = _paraphrases(self.source, asked, rng)
+        texts = [_with_a_name(text, rng) for text in (*asked.texts, *others.texts)]
+        ids, mask = encode(self.tokenizer, texts)
         px = self.config.px_at(step)
         views = self.source.pictures(rows, rng)  # [P, 2, S, S, 3]
         pictures = augment(np.concatenate([views[:, 0], views[:, 1]]), rng, px=px)
@@ -70,16 +78,30 @@ class BatchMaker:
             ids=torch.from_numpy(ids),
             mask=torch.from_numpy(mask),
             relation=torch.from_numpy(relate(shelf, asked, rows)),
+            paraphrased=torch.from_numpy(again),
+            meaning=torch.from_numpy(alike(shelf, _chosen(asked, again), others)),
             codes=torch.from_numpy(shelf.codes[rows, : shelf.heads]),
         )
 
     def _draw(self, rng: np.random.Generator) -> Rows:
         pool = self.source.shelf.training
-        if len(self._by_kind) > 1 and rng.random() < self.config.focus:
-            chosen = rng.permutation(len(self._by_kind))
-            few = chosen[: max(2, len(self._by_kind) // 6)]
-            pool = np.concatenate([self._by_kind[kind] for kind in few])
-        return rng.choice(pool, min(self.config.products, len(pool)), replace=False)
+        count = min(self.config.products, len(pool))
+        rows = rng.choice(pool, count, replace=False)
+        if len(self._by_kind) < 2 or rng.random() >= self.config.focus:
+            return rows
+        near = [self._near(row, rng) for row in rows[: -(-count // FOURS)]]
+        # What was drawn twice makes room for others of the first draw.
+        return np.array(list(dict.fromkeys([*np.concatenate(near), *rows])), np.int64)[:count]
+
+    def _near(self, row: int, rng: np.random.Generator) -> Rows:
+        """Give a product and those, of some of its kind, that agree with it in most attributes."""
+        shelf = self.source.shelf
+        mates = self._by_kind[int(shelf.kinds[row])]
+        mates = mates[(rng.random(len(mates)) < 0.5) & (mates != row)]
+        known = shelf.codes[row] >= 0
+        agreement = (shelf.codes[mates][:, known] == shelf.codes[row, known]).sum(1)
+        order = np.argsort(-(agreement + rng.random(len(mates))))
+        return np.array([row, *mates[order[: FOURS - 1]]], np.int64)
 
 
 def ahead(maker: BatchMaker, first: int, last: int) -> Generator[Batch]:
@@ -124,9 +146,24 @@ def _fill(
             return
 
 
-def _rows_by_kind(shelf: Shelf) -> list[Rows]:
+def _rows_by_kind(shelf: Shelf) -> dict[int, Rows]:
     kinds = shelf.kinds[shelf.training]
-    return [shelf.training[kinds == kind] for kind in np.unique(kinds)]
+    return {int(kind): shelf.training[kinds == kind] for kind in np.unique(kinds)}
+
+
+def _paraphrases(source: Source, asked: Asked, rng: np.random.Generator) -> tuple[Rows, Asked]:
+    """Repeat half of the phrases in other words; say which ones."""
+    found = [
+        (place, phrase)
+        for place in np.flatnonzero(rng.random(len(asked.rows)) < REPEATED)
+        if (phrase := source.paraphrase(int(asked.rows[place]), asked.phrases[place], rng))
+    ]
+    again = np.array([place for place, _ in found], np.int64)
+    return again, Asked(asked.rows[again], tuple(phrase for _, phrase in found))
+
+
+def _chosen(asked: Asked, places: Rows) -> Asked:
+    return Asked(asked.rows[places], tuple(asked.phrases[place] for place in places))
 
 
 def _with_a_name(text: str, rng: np.random.Generator) -> str:
@@ -148,7 +185,8 @@ def vocabulary_texts(source: Source, *, seed: int, count: int = 40_000) -> list[
     rounds = -(-count // (len(rows) * len(source.languages)))
     found: list[str] = []
     for _ in range(min(rounds, 20)):
-        found.extend(ask(source, rows, rng).texts)
+        asked = ask(source, rows, rng)
+        found.extend((*asked.texts, *_paraphrases(source, asked, rng)[1].texts))
         if len(found) >= count:
             break
     return found

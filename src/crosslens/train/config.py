@@ -40,7 +40,7 @@ class ModelConfig:
     picture_px: int = 128
     picture_widths: tuple[int, ...] = (64, 128, 192, 256)
     spatial_width: int = 64
-    vocabulary: int = 8000
+    vocabulary: int = 9000
     token_width: int = 96
     text_width: int = 192
     text_layers: int = 3
@@ -76,12 +76,16 @@ class TrainConfig:
         products: products per step; each brings two pictures and up to two texts.
         small_px, small_share: side of the pictures in the first part of the run, and how large a
             part that is; most of what there is to learn can be learned small, at half the cost.
-        focus: share of the steps whose products come from a few kinds only, so that
-            the wrong answers are near ones.
+        focus: share of the steps whose products come in fours of one kind that agree in most
+            attributes, so that the wrong answers are near ones.
         instance_weight: how much two pictures of one product attract each other.
+        meaning_weight: how much two phrases that say the same attract each other.
         attribute_weight: how much the heads that name attributes count; they are not exported.
         validate_every, gallery: steps between validations; products in one, at most.
-        start_from: a finished run to fine-tune; its tokenizer and shape are kept.
+        start_from: a finished run to fine-tune; its shape is kept, and its tokenizer too unless
+            `new_words`.
+        new_words: learn the tokenizer anew from this data; tokens that the run before did not
+            have start from the pieces that it had for them.
         threads: CPU threads of PyTorch; 0 leaves them as they are. A resumed run repeats to the
             bit only with the same number.
     """
@@ -96,10 +100,11 @@ class TrainConfig:
     clip_norm: float = 1.0
     ema_decay: float = 0.998
     small_px: int = 96
-    small_share: float = 0.6
-    focus: float = 0.5
+    small_share: float = 0.4
+    focus: float = 0.7
     instance_weight: float = 0.5
     attribute_weight: float = 1.0
+    meaning_weight: float = 0.5
     validate_every: int = 500
     gallery: int = 1000
     log_every: int = 20
@@ -108,6 +113,7 @@ class TrainConfig:
     device: str = "cpu"
     precision: Precision = Precision.AUTO
     start_from: Path | None = None
+    new_words: bool = False
     tensorboard: bool = False
     model: ModelConfig = field(default_factory=ModelConfig)
 
@@ -184,6 +190,7 @@ _RANGES = (
     ("small_share", 0.0, 1.0),
     ("instance_weight", 0.0, 100.0),
     ("attribute_weight", 0.0, 100.0),
+    ("meaning_weight", 0.0, 100.0),
     ("max_minutes", 0.0, 1e6),
 )
 

@@ -143,10 +143,16 @@ class ListedSource:
     ) -> Phrase | None:
         """Give one of the product's titles in a language; a catalogue has no unseen words."""
         titles = self._titles[row].get(language, [])
-        if not titles or style is Style.UNSEEN:
+        if not titles or style not in {Style.ANY, Style.FULL}:
             return None
         place = int(rng.integers(len(titles))) if style is Style.ANY else 0
         return Phrase(titles[place], (TITLE,))
+
+    def paraphrase(self, row: int, phrase: Phrase, rng: np.random.Generator) -> Phrase | None:
+        """Give another title of the product, in another language where it has one."""
+        titles = [t for found in self._titles[row].values() for t in found if t != phrase.text]
+        abroad = [t for t in titles if _language(t) != _language(phrase.text)] or titles
+        return Phrase(abroad[int(rng.integers(len(abroad)))], (TITLE,)) if abroad else None
 
     def _keep(
         self, listing: Listing, write: Callable[[bytes], Any], digest: Callable[[bytes], None]
@@ -195,8 +201,12 @@ class _Kept:
 def _by_language(titles: Sequence[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for title in titles:
-        found.setdefault("zh" if _CHINESE.search(title) else "en", []).append(title)
+        found.setdefault(_language(title), []).append(title)
     return found
+
+
+def _language(title: str) -> str:
+    return "zh" if _CHINESE.search(title) else "en"
 
 
 def _shelf(kept: Sequence[_Kept]) -> Shelf:

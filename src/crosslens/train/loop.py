@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from crosslens.train.batches import Batch, BatchMaker, ahead
 from crosslens.train.checkpoint import BEST, LAST, RunFolder
 from crosslens.train.config import Precision, TrainConfig
-from crosslens.train.losses import both_ways, name_attributes, same_product
+from crosslens.train.losses import both_ways, name_attributes, same_meaning, same_product
 from crosslens.train.model import DualEncoder
 from crosslens.train.source import Source
 from crosslens.train.validate import Recall, validate
@@ -114,7 +114,9 @@ def measure(model: DualEncoder, batch: Batch, config: TrainConfig) -> dict[str, 
     """Compute the losses of a batch; `loss` is their weighted sum."""
     features = model.picture.describe(batch.pictures)
     pictures = model.picture.to_unit(features)
-    words = model.text(batch.ids, batch.mask)
+    words, others = model.text(batch.ids, batch.mask).split(
+        [len(batch.relation), len(batch.paraphrased)]
+    )
     first, second = pictures.chunk(2)
     with torch.autocast(pictures.device.type, enabled=False):
         scores = model.scale * words @ pictures.T
@@ -122,8 +124,21 @@ def measure(model: DualEncoder, batch: Batch, config: TrainConfig) -> dict[str, 
         instance = same_product(first, second)
         guesses = {name: head(features.float()) for name, head in model.heads.items()}
         attributes = name_attributes(guesses, torch.cat([batch.codes, batch.codes]))
-        total = search + config.instance_weight * instance + config.attribute_weight * attributes
-    return {"loss": total, "search": search, "instance": instance, "attributes": attributes}
+        meaning = (
+            same_meaning(words[batch.paraphrased], others, batch.meaning, scale=model.scale)
+            if len(others)
+            else attributes.new_zeros(())
+        )
+        total = (
+            search
+            + config.instance_weight * instance
+            + config.attribute_weight * attributes
+            + config.meaning_weight * meaning
+        )
+    return {
+        "loss": total, "search": search, "instance": instance, "attributes": attributes,
+        "meaning": meaning,
+    }  # fmt: skip
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:

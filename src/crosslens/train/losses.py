@@ -56,9 +56,24 @@ def same_product(first: Tensor, second: Tensor) -> Tensor:
     ) / 2
 
 
+def same_meaning(first: Tensor, second: Tensor, relation: Tensor, *, scale: Tensor) -> Tensor:
+    """
+    Draw phrases and their paraphrases together, apart from phrases that say something else.
+
+    Beside the ranking, row i of both is drawn to one point: only so does a word that was never
+    seen with a picture land where the pictures are.
+
+    Args:
+        first, second: unit vectors [T, dim]; row i of both says the same.
+        relation: [T, T] as `alike` gives it.
+    """
+    ranked = both_ways(scale * first @ second.T, relation)
+    return ranked + (1 - (first * second).sum(1)).mean()
+
+
 def name_attributes(guesses: dict[str, Tensor], codes: Tensor) -> Tensor:
     """
-    Mean cross-entropy of the attribute heads; a code of -1 is unknown and counts nothing.
+    Mean cross-entropy over all known attributes; a code of -1 is unknown and counts nothing.
 
     Args:
         guesses: attribute → logits [P, values], in the order of the columns of `codes`.
@@ -66,7 +81,8 @@ def name_attributes(guesses: dict[str, Tensor], codes: Tensor) -> Tensor:
     """
     losses = [
         functional.cross_entropy(logits, column, ignore_index=-1, reduction="sum")
-        / (column >= 0).sum().clamp(min=1)
         for logits, column in zip(guesses.values(), codes.T, strict=True)
     ]
-    return torch.stack(losses).mean() if losses else codes.new_zeros((), dtype=torch.float32)
+    if not losses:
+        return codes.new_zeros((), dtype=torch.float32)
+    return torch.stack(losses).sum() / (codes >= 0).sum().clamp(min=1)

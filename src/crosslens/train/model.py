@@ -29,8 +29,9 @@ class DualEncoder(nn.Module):
         self.text = TextTower(config)
         self.log_scale = nn.Parameter(torch.tensor(FIRST_SCALE).log())
         width = self.picture.features
+        # An attribute may be called as something that modules have, such as "type".
         self.heads = nn.ModuleDict(
-            {name: nn.Linear(width, size) for name, size in (heads or {}).items()}
+            {f"names {name}": nn.Linear(width, size) for name, size in (heads or {}).items()}
         )
 
     @property

@@ -14,7 +14,6 @@ import numpy as np
 from crosslens.errors import Conflict, InvalidRequest, NotFound
 from crosslens.train.source import Phrase, Pixels, Rows, Shelf, Style
 
-HEADS = 5
 PICTURES, PROGRESS = "pictures.u8", "cache.json"
 SAVE_EVERY = 64
 
@@ -58,8 +57,14 @@ class Shop(Protocol):
 
     def phrase(
         self, design: Any, rng: np.random.Generator, language: str, *, style: Style
-    ) -> Spoken:
-        """Word a product, and name the attributes that the words speak of."""
+    ) -> Spoken | None:
+        """Word a product, and name the attributes that the words speak of; None if unable."""
+        ...
+
+    def paraphrase(
+        self, design: Any, rng: np.random.Generator, mentions: frozenset[str]
+    ) -> Spoken | None:
+        """Name the same attributes in other words, which need not come with pictures."""
         ...
 
 
@@ -128,7 +133,16 @@ class RenderedSource:
         self, row: int, language: str, rng: np.random.Generator, *, style: Style = Style.ANY
     ) -> Phrase | None:
         """Word the product."""
-        said = self._shop.phrase(self._designs[row], rng, language, style=style)
+        return self._phrase(self._shop.phrase(self._designs[row], rng, language, style=style))
+
+    def paraphrase(self, row: int, phrase: Phrase, rng: np.random.Generator) -> Phrase | None:
+        """Say the same in other words, which the shop may never use with pictures."""
+        mentions = frozenset(self.shelf.names[column] for column in phrase.mentions)
+        return self._phrase(self._shop.paraphrase(self._designs[row], rng, mentions))
+
+    def _phrase(self, said: Spoken | None) -> Phrase | None:
+        if said is None:
+            return None
         return Phrase(said.text, self._columns(said.mentions), self._columns(said.doubtful))
 
     def _columns(self, attributes: frozenset[str]) -> tuple[int, ...]:
@@ -194,7 +208,7 @@ def _shelf(attributes: Sequence[Mapping[str, str]], config: RenderConfig) -> She
         kinds=columns[0],
         training=rows[: config.products],
         validation=rows[config.products :],
-        heads=min(HEADS, len(names)),
+        heads=len(names),
     )
 
 

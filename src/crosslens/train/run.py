@@ -8,16 +8,19 @@ from typing import Any
 
 import torch
 from tokenizers import Tokenizer
+from torch import Tensor
 
 from crosslens.errors import Conflict, InvalidRequest
 from crosslens.train.batches import vocabulary_texts
 from crosslens.train.board import board
-from crosslens.train.checkpoint import LAST, RunFolder, load_trained, shape_of
+from crosslens.train.checkpoint import LAST, RunFolder, Trained, load_trained, shape_of
 from crosslens.train.config import TrainConfig
 from crosslens.train.loop import Learner, Outcome, Report, run_steps
 from crosslens.train.model import DualEncoder
 from crosslens.train.source import Source
 from crosslens.train.tokens import train_tokenizer
+
+TOKENS = "text.tokens.weight"
 
 
 def _silent(row: Mapping[str, Any]) -> None:
@@ -74,11 +77,13 @@ def _with_inherited_shape(config: TrainConfig) -> TrainConfig:
     if config.start_from is None:
         return config
     shape = shape_of(RunFolder(config.start_from).about())
+    if config.new_words:
+        shape = dataclasses.replace(shape, vocabulary=config.model.vocabulary)
     return dataclasses.replace(config, model=shape)
 
 
 def _tokenizer(config: TrainConfig, source: Source) -> Tokenizer:
-    if config.start_from is not None:
+    if config.start_from is not None and not config.new_words:
         return RunFolder(config.start_from).tokenizer()
     return train_tokenizer(
         vocabulary_texts(source, seed=config.seed),
@@ -92,7 +97,7 @@ def _learner(config: TrainConfig, run: RunFolder) -> Learner:
     model = DualEncoder(shape_of(about), heads=about["heads"])
     state = run.load(LAST)
     if state is None and config.start_from is not None:
-        _take_over(model, load_trained(config.start_from).model)
+        _take_over(model, run.tokenizer(), load_trained(config.start_from))
     learner = Learner(model, config)
     if state is not None:
         learner.resume(state)
@@ -100,7 +105,20 @@ def _learner(config: TrainConfig, run: RunFolder) -> Learner:
     return learner
 
 
-def _take_over(model: DualEncoder, teacher: DualEncoder) -> None:
+def _take_over(model: DualEncoder, tokenizer: Tokenizer, teacher: Trained) -> None:
     """Copy both towers; the attribute heads belong to the old data and stay behind."""
-    kept = {k: v for k, v in teacher.state_dict().items() if not k.startswith("heads.")}
+    weights = teacher.model.state_dict()
+    kept = {k: v for k, v in weights.items() if not k.startswith("heads.")}
+    if tokenizer.to_str() != teacher.tokenizer.to_str():
+        kept[TOKENS] = translated(weights[TOKENS], teacher.tokenizer, tokenizer)
     model.load_state_dict(kept, strict=False)
+
+
+def translated(table: Tensor, old: Tokenizer, new: Tokenizer) -> Tensor:
+    """Give each token the old one's row, or the mean of the pieces that it used to be."""
+    known = old.get_vocab()
+    rows = table.new_zeros(new.get_vocab_size(), table.shape[1])
+    for token, place in new.get_vocab().items():
+        pieces = [known[token]] if token in known else old.encode(token).ids[1:]
+        rows[place] = table[pieces].mean(0)
+    return rows

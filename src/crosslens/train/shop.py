@@ -15,9 +15,16 @@ from crosslens.sample.render import VIEWS, render
 from crosslens.train.rendered import RenderConfig, RenderedSource, Spoken, draw
 from crosslens.train.source import Pixels, Style
 
-QUERIES, TITLES = 0.5, 0.25
-# A shop title nearly always tells these; whether it tells the rest is left to chance.
-TOLD = frozenset({"category", "colour", "pattern"})
+QUERIES, TITLES = 0.4, 0.25
+READ = 0.75  # of the paraphrases prefer words that are never shown with pictures
+MAIN = frozenset({"category", "colour", "pattern"})
+_WORDINGS = {
+    Style.MAIN: (words.Wording.SHOWN, False),
+    Style.FULL: (words.Wording.SHOWN, False),
+    Style.MAIN_UNSEEN: (words.Wording.READ, True),
+    Style.FULL_UNSEEN: (words.Wording.READ, True),
+    Style.MAIN_NEW: (words.Wording.NEW, False),
+}
 
 
 def sample_source(
@@ -66,16 +73,33 @@ class SampleShop:
 
     def phrase(
         self, design: Any, rng: np.random.Generator, language: str, *, style: Style
-    ) -> Spoken:
+    ) -> Spoken | None:
         """Word a product as people search, as shops write, or in full."""
-        everything = frozenset(self.attributes(design))
         tongue = cast("words.Language", language)
-        share = rng.random() if style is Style.ANY else 1.0
+        if style is Style.ANY:
+            return self._shown(design, rng, tongue)
+        if style is Style.MAIN_NEW and not words.new_words(design, tongue):
+            return None
+        wording, new = _WORDINGS[style]
+        if style in {Style.FULL, Style.FULL_UNSEEN}:
+            text = words.full(design, rng, tongue, wording=wording, new_phrasing=new)
+            return Spoken(text, frozenset(self.attributes(design)))
+        text = words.search(design, rng, tongue, wanted=MAIN, wording=wording, new_phrasing=new)
+        return Spoken(text, MAIN)
+
+    def paraphrase(
+        self, design: Any, rng: np.random.Generator, mentions: frozenset[str]
+    ) -> Spoken | None:
+        """Say the same in either language, mostly in words that pictures never come with."""
+        language = self.languages[int(rng.integers(len(self.languages)))]
+        wording = words.Wording.READ if rng.random() < READ else words.Wording.SHOWN
+        tongue = cast("words.Language", language)
+        return Spoken(words.search(design, rng, tongue, wanted=mentions, wording=wording), mentions)
+
+    def _shown(self, design: Any, rng: np.random.Generator, tongue: words.Language) -> Spoken:
+        share = rng.random()
         if share < QUERIES:
             return Spoken(*words.query(design, rng, tongue))
         if share < QUERIES + TITLES:
-            text = words.title(design, rng, tongue, style="title")
-            return Spoken(text, TOLD, everything - TOLD)
-        unseen = style is Style.UNSEEN
-        text = words.title(design, rng, tongue, style="full", held_out=unseen)
-        return Spoken(text, everything)
+            return Spoken(*words.shop_title(design, rng, tongue))
+        return Spoken(words.full(design, rng, tongue), frozenset(self.attributes(design)))

@@ -18,11 +18,20 @@ Codes = NDArray[np.int64]
 
 
 class Style(StrEnum):
-    """How a phrase is worded: any way, naming everything that counts, or in words never taught."""
+    """
+    What a phrase names and how it is worded.
+
+    ANY is what training shows with pictures. MAIN names the main attributes alone, FULL everything
+    that tells products apart. Their `unseen` forms use phrasings that training never has and words
+    that it meets in texts alone; `new` words it never meets at all.
+    """
 
     ANY = "any"
+    MAIN = "main"
     FULL = "full"
-    UNSEEN = "unseen"
+    MAIN_UNSEEN = "main, unseen"
+    FULL_UNSEEN = "full, unseen"
+    MAIN_NEW = "main, new"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +106,10 @@ class Source(Protocol):
         """Word the product; None if it has no words in this language or style."""
         ...
 
+    def paraphrase(self, row: int, phrase: Phrase, rng: np.random.Generator) -> Phrase | None:
+        """Say the same in other words, which need not be shown with pictures; None if unable."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -145,6 +158,24 @@ def relate(shelf: Shelf, asked: Asked, products: Rows) -> NDArray[np.int8]:
     relation = np.where(near, IGNORED, DIFFERS)
     relation = np.where(wrong, relation, np.where(unsure, IGNORED, BELONGS))
     return np.where(asked.rows[:, None] == products, BELONGS, relation).astype(np.int8)
+
+
+def alike(shelf: Shelf, first: Asked, second: Asked) -> NDArray[np.int8]:
+    """
+    Say which phrases mean the same.
+
+    Returns:
+        [first, second] of 1 (they say the same of the same attributes), -1 (of something that both
+        mention they say different things) and 0 (one says more than the other, or same group).
+    """
+    ours, theirs = _columns(shelf, first, "mentions"), _columns(shelf, second, "mentions")
+    differs = shelf.codes[first.rows][:, None] != shelf.codes[second.rows][None]
+    opposed = (differs & ours[:, None] & theirs[None]).any(2)
+    same = (ours[:, None] == theirs[None]).all(2)
+    groups = shelf.groups
+    near = (groups[first.rows][:, None] == groups[second.rows]) & (groups[second.rows] >= 0)
+    relation = np.where(opposed & ~near, DIFFERS, IGNORED)
+    return np.where(same & ~opposed, BELONGS, relation).astype(np.int8)
 
 
 def _columns(shelf: Shelf, asked: Asked, name: str) -> NDArray[np.bool_]:

@@ -20,8 +20,9 @@ from crosslens.train.checkpoint import LAST, RunFolder, load_trained
 from crosslens.train.export import export
 from crosslens.train.graphs import with_torchscript
 from crosslens.train.rendered import RenderConfig, RenderedSource, draw
-from crosslens.train.run import train_encoder
+from crosslens.train.run import train_encoder, translated
 from crosslens.train.settle import settle, write_graphs
+from crosslens.train.tokens import train_tokenizer
 from unit.train.shops import ToyShop, tiny_config, toy_source
 
 pytestmark = pytest.mark.train
@@ -127,6 +128,29 @@ def test_fine_tuning_takes_over_the_towers_and_the_tokenizer(
     assert torch.allclose(before.text.widen.weight, after.text.widen.weight, atol=1e-4)
     own, inherited = (folder / "tokenizer.json" for folder in (tmp_path / "tuned", finished))
     assert own.read_bytes() == inherited.read_bytes()
+
+
+def test_new_words_start_from_the_pieces_that_they_were():
+    old = train_tokenizer(["red shoes"] * 5, vocabulary=7300, max_tokens=8)
+    new = train_tokenizer(["red trainers"] * 5, vocabulary=7300, max_tokens=8)
+    table = torch.randn(old.get_vocab_size(), 3)
+    found = translated(table, old, new)
+    pieces = table[old.encode("trainers").ids[1:]]
+    assert torch.equal(found[new.token_to_id("red")], table[old.token_to_id("red")])
+    assert torch.allclose(found[new.token_to_id("trainers")], pieces.mean(0))
+    assert len(pieces) > 1
+    assert torch.isfinite(found).all()
+
+
+def test_a_run_can_take_over_towers_and_learn_words_of_its_own(
+    toys: RenderedSource, finished: Path, tmp_path: Path
+):
+    config = tiny_config(
+        tmp_path / "tuned", start_from=finished, new_words=True, steps=1, learning_rate=1e-7
+    )
+    train_encoder(config, toys)
+    before, after = load_trained(finished).model, load_trained(tmp_path / "tuned").model
+    assert torch.allclose(before.text.widen.weight, after.text.widen.weight, atol=1e-4)
 
 
 def test_a_cache_is_drawn_on_from_where_it_stopped(tmp_path: Path):

@@ -10,10 +10,14 @@ from crosslens.sample.design import CATEGORIES, COLOURS, PATTERNS, Design, rando
 from crosslens.sample.words import (
     Language,
     Style,
+    Wording,
     attributes,
     description,
+    full,
     held_out_words,
+    new_words,
     query,
+    search,
     title,
 )  # fmt: skip
 
@@ -64,6 +68,22 @@ def test_held_out_titles_use_held_out_words(language: Language) -> None:
     texts = [(title(d, rng, language, style="full", held_out=True), d) for d in designs(200)]
     using = [any(says(t, w, language) for w in held_out_words(d, language)) for t, d in texts]
     assert np.mean(using) > 0.9
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_words_that_training_never_meets_are_a_few_and_only_used_when_asked_for(
+    language: Language,
+) -> None:
+    rng = np.random.default_rng(1)
+    drawn = designs(400)
+    assert 0.1 < np.mean([bool(new_words(design, language)) for design in drawn]) < 0.6
+    for design in drawn:
+        read = full(design, rng, language, wording=Wording.READ, new_phrasing=True)
+        wanted = frozenset({"category", "colour", "pattern"})
+        new = search(design, rng, language, wanted=wanted, wording=Wording.NEW)
+        words = new_words(design, language)
+        assert not [word for word in words if says(read, word, language)], read
+        assert all(says(new, word, language) for word in words), new
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -62,6 +62,12 @@ class ToyShop:
         joint = " " if language == "en" else ""
         return Spoken(f"{colour}{joint}{form}", frozenset({"form", "colour"}))
 
+    def paraphrase(
+        self, design: Toy, rng: np.random.Generator, mentions: frozenset[str]
+    ) -> Spoken | None:
+        said = [getattr(design, name) for name in ("colour", "form") if name in mentions]
+        return Spoken("that " + " ".join(said), mentions)
+
 
 TINY = ModelConfig(
     dim=16, picture_px=64, picture_widths=(8, 8, 16, 16), spatial_width=4,

@@ -1,6 +1,7 @@
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -33,10 +34,26 @@ def test_a_batch_has_two_pictures_and_a_phrase_in_each_language_per_product(make
     batch = maker.make(0)
     assert batch.pictures.shape == (24, 3, 64, 64)
     assert batch.relation.shape == (24, 12)
-    assert batch.ids.shape == batch.mask.shape
+    assert batch.ids.shape == batch.mask.shape == (24 + len(batch.paraphrased), batch.ids.shape[1])
     assert batch.codes.shape == (12, 2)
     for place in range(12):
         assert batch.relation[2 * place : 2 * place + 2, place].tolist() == [1, 1]
+
+
+def test_some_phrases_are_repeated_in_other_words_that_mean_the_same(maker: BatchMaker):
+    batch = maker.make(0)
+    assert 0 < len(batch.paraphrased) < 24
+    assert batch.meaning.diagonal().tolist() == [1] * len(batch.paraphrased)
+
+
+def test_hard_batches_hold_products_of_one_kind_that_agree_in_more(maker: BatchMaker):
+    shelf = maker.source.shelf
+    row = int(shelf.training[0])
+    near = maker._near(row, np.random.default_rng(0))
+    assert near[0] == row
+    assert len(set(near.tolist())) == len(near) == 4
+    assert set(shelf.kinds[near]) == {shelf.kinds[row]}
+    assert (shelf.codes[near[1]] == shelf.codes[row]).all()
 
 
 def test_batches_made_ahead_come_in_order(maker: BatchMaker):

@@ -33,7 +33,7 @@ def test_a_catalogue_becomes_pictures_and_phrases(tmp_path: Path):
     assert found.portraits(np.array([3])).shape == (1, 64, 64, 3)
     assert found.languages == ("en", "zh")
     assert found.phrase(3, "zh", rng).text == "3 号商品"
-    assert found.phrase(3, "zh", rng, style=Style.UNSEEN) is None
+    assert found.phrase(3, "zh", rng, style=Style.MAIN_UNSEEN) is None
     assert found.provenance["pictures"] == 80
 
 

@@ -11,6 +11,7 @@ from crosslens.train.losses import (
     both_ways,
     contrast,
     name_attributes,
+    same_meaning,
     same_product,
 )  # fmt: skip
 
@@ -66,10 +67,18 @@ def test_two_pictures_of_a_product_are_told_from_those_of_its_twins():
     assert same_product(vectors, vectors) < same_product(vectors, shuffled)
 
 
+def test_paraphrases_are_drawn_to_one_point():
+    vectors, relation = torch.eye(3), 2 * torch.eye(3, dtype=torch.long) - 1
+    scale = torch.tensor(10.0)
+    same = same_meaning(vectors, vectors, relation, scale=scale)
+    assert same < same_meaning(vectors, vectors[[1, 2, 0]], relation, scale=scale)
+    assert float(same) < 0.01
+
+
 def test_unknown_attributes_count_nothing():
     guesses = {"colour": torch.zeros(3, 4), "form": torch.zeros(3, 2)}
     codes = torch.tensor([[0, -1], [1, -1], [-1, -1]])
-    assert float(name_attributes(guesses, codes)) == pytest.approx(math.log(4) / 2)
+    assert float(name_attributes(guesses, codes)) == pytest.approx(math.log(4))
 
 
 def test_a_source_without_attributes_has_no_attribute_loss():

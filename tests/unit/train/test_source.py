@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crosslens.train.source import Asked, Phrase, Shelf, relate
+from crosslens.train.source import Asked, Phrase, Shelf, alike, relate
 
 pytestmark = pytest.mark.train
 
@@ -42,6 +42,14 @@ def test_a_product_that_differs_in_what_may_be_meant_is_ignored():
 def test_products_of_one_group_are_never_held_against_each_other():
     mugs = shelf([[0, 5], [1, 6], [1, 5]], groups=[7, 7, -1])
     assert relation(mugs, 0, Phrase("red mug", (CATEGORY, COLOUR))) == [1, 0, -1]
+
+
+def test_phrases_mean_the_same_when_they_say_the_same_of_the_same_attributes():
+    mugs = shelf([[0, 5], [0, 6], [1, 5]])
+    mug, red_mug = Phrase("mug", (CATEGORY,)), Phrase("red mug", (CATEGORY, COLOUR))
+    first = Asked(np.array([0, 0]), (mug, red_mug))
+    second = Asked(np.array([0, 1, 1, 2]), (mug, mug, red_mug, red_mug))
+    assert alike(mugs, first, second).tolist() == [[1, 1, 0, -1], [0, 0, -1, -1]]
 
 
 @given(st.lists(st.tuples(st.integers(-1, 2), st.integers(-1, 2)), min_size=1, max_size=8))
