@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from crosslens.catalog.fetch import GuardedFetcher, RefusedUrl
+from crosslens.catalog.fetch import GuardedFetcher
+from crosslens.catalog.urls import RefusedUrl
 from crosslens.errors import InvalidRequest, NotFound, Unavailable, UnreadablePicture
 
 PICTURE = b"\x89PNG" + bytes(range(256)) * 40
