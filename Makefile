@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test check setup format lint types arch unit clean
+.PHONY: help demo test check setup servers format lint types arch unit clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -8,6 +8,9 @@ STAMP := $(VENV)/.installed
 RUNS := $(VENV)/.runs
 # the version the tests know; installed first and alone, so that nothing pulls another build
 TORCH := torch==2.13.0
+# what the tests start by themselves; without them they skip, in CI they fail
+DEBIAN := mariadb-server-core postgresql
+REQUIRE ?=
 
 help:  ## list these targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,12 +23,19 @@ $(RUNS): pyproject.toml
 	$(BIN)/pip install --quiet --editable .
 	touch $(RUNS)
 
-test: $(STAMP)  ## set up what the tests need and run them
-	$(BIN)/pytest -q
+test: $(STAMP) servers  ## set up what the tests need and run them
+	$(BIN)/pytest -q $(REQUIRE)
 
 check: $(STAMP) format lint types arch test  ## exactly what CI runs, in CI's order
 
 setup: $(STAMP)  ## make the virtual environment with everything the tests need
+
+servers:  ## install Debian's packages that tests start, where apt and root are at hand
+	@if dpkg -s $(DEBIAN) >/dev/null 2>&1; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
+		apt-get install -qq -y --no-install-recommends $(DEBIAN) >/dev/null; \
+	else echo "not installed, so their tests are skipped: $(DEBIAN)"; fi
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -12,11 +12,12 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
 from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from crosslens.catalog.clock import SetClock
@@ -47,6 +48,11 @@ class SqlServer:
     port: int
     process: subprocess.Popen[bytes]
 
+    @property
+    def name(self) -> str:
+        """Name of the fixture that started it."""
+        return "postgres" if self.kind == "postgresql" else self.kind
+
     def url(self, database: str, *, user: str = "shop", password: str = PASSWORD) -> str:
         """Return the URL that a person would write for a database."""
         from urllib.parse import quote
@@ -62,6 +68,11 @@ class SqlServer:
         else:
             self.run(f"ALTER DATABASE {name} OWNER TO shop")
         return self.url(name)
+
+    def inside(self, database: str) -> SqlServer:
+        """Return the same server, where statements run in a database of it."""
+        parsed = make_url(self.admin_url).set(database=database)
+        return replace(self, admin_url=parsed.render_as_string(hide_password=False))
 
     def run(self, *statements: str) -> None:
         """Run statements as the administrator, each on its own."""
@@ -130,7 +141,7 @@ def postgres() -> Iterator[SqlServer]:
         small = ["shared_buffers=16MB", "max_connections=200", "listen_addresses=127.0.0.1"]
         set_ = [word for pair in (*careless, *small) for word in ("-c", pair)]
         command = [*_as_servant(), server, "-D", str(data), "-k", str(folder), "-p", str(port)]
-        with _running([*command, *set_], folder, stop=signal.SIGINT) as process:
+        with _running([*command, *set_], folder, stop=signal.SIGQUIT) as process:
             admin = f"postgresql+psycopg://admin:admin@127.0.0.1:{port}/postgres"
             ready = SqlServer("postgresql", admin, port, process)
             _await(ready, folder)
@@ -191,7 +202,7 @@ def _finish(command: Sequence[str], folder: Path) -> None:
 
 @contextmanager
 def _running(
-    command: Sequence[str], folder: Path, *, stop: signal.Signals = signal.SIGTERM
+    command: Sequence[str], folder: Path, *, stop: signal.Signals = signal.SIGKILL
 ) -> Iterator[subprocess.Popen[bytes]]:
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)

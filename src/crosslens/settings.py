@@ -33,7 +33,12 @@ class Settings(BaseSettings):
 
     home: Path = Field(description="folder in which everything of this catalogue lives")
     catalog_url: str = Field(
-        "", description="SQLAlchemy URL of the catalogue; empty: SQLite in the home"
+        "",
+        description="where the catalogue is: `mysql://`, `mariadb://` or `postgresql://` with "
+        "user:password@host/database; empty: SQLite in the home",
+    )
+    catalog_connections: int = Field(
+        16, ge=2, le=1_000, description="connections to the catalogue's server, per process"
     )
     index_url: str = Field(
         "",

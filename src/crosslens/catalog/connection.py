@@ -77,7 +77,10 @@ def upgrade(url: str) -> tuple[str | None, str]:
 
 def _upgrade(engine: Engine) -> None:
     with writing(engine).begin() as connection, _alone(connection):
-        if _version(connection) != SCHEMA:
+        version = _known_version(connection)
+        if version is None:
+            _refuse_strangers(connection)
+        if version != SCHEMA:
             _migrate(connection)
 
 
@@ -185,9 +188,7 @@ def _ensure_schema(engine: Engine) -> None:
 
 def _known_version(connection: Connection) -> str | None:
     version = _version(connection)
-    if version is None:
-        _refuse_strangers(connection)
-    elif version != SCHEMA and version not in OLDER:
+    if version not in (None, SCHEMA, *OLDER):
         raise Conflict(
             f"the catalogue has schema {version}, this version of crosslens knows up to {SCHEMA}",
             hint="use the newer crosslens that wrote it",

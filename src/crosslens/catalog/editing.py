@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, TypeAlias, TypedDict, Unpack
+from typing import Any, TypeAlias, TypedDict, TypeVar, Unpack
 
 from crosslens.catalog.media import MediaStore, digest
 from crosslens.catalog.product import (
@@ -17,9 +17,12 @@ from crosslens.catalog.product import (
     check_text,
     checked_attributes,
 )
+from crosslens.catalog.races import until_won
 from crosslens.catalog.store import CatalogStore, Transaction
 from crosslens.errors import Conflict, InvalidRequest, NotFound, UnreadablePicture
 from crosslens.pictures import DEFAULT, Limits, inspect
+
+T = TypeVar("T")
 
 
 class Edits(TypedDict, total=False):
@@ -106,8 +109,7 @@ class Editor:
             StorageFull: no room; no row is written.
         """
         shown = self._keep(self._inspected(pictures))
-        with self.store.transaction() as writes:
-            return writes.insert(fields, shown)
+        return self._written(lambda writes: writes.insert(fields, shown))
 
     def edit(
         self, product_id: int, *, revision: int | None = None, **edits: Unpack[Edits]
@@ -127,13 +129,16 @@ class Editor:
         _check_names(edits)
         _edited(_live(self.store, product_id).fields, edits)
         shown = self._keep(self._inspected(edits["pictures"])) if "pictures" in edits else None
-        with self.store.transaction() as writes:
+
+        def write(writes: Transaction) -> Product:
             current = _live(writes, product_id)
             fields = _edited(current.fields, edits)
             pictures = current.pictures if shown is None else shown
             if revision in (None, current.revision) and _is_same(current, fields, pictures):
                 return current
             return writes.update(product_id, fields, pictures, revision=revision)
+
+        return self._written(write)
 
     def remove(self, product_id: int, *, revision: int | None = None) -> Product:
         """
@@ -143,8 +148,7 @@ class Editor:
             NotFound: no such product, or it is retired already.
             Conflict: `revision` is given and is not the current one.
         """
-        with self.store.transaction() as writes:
-            return writes.retire(product_id, revision=revision)
+        return self._written(lambda writes: writes.retire(product_id, revision=revision))
 
     def restore(self, product_id: int) -> Product:
         """
@@ -154,7 +158,8 @@ class Editor:
             NotFound: there never was such a product.
             Conflict: one of its pictures has been swept away meanwhile.
         """
-        with self.store.transaction() as writes:
+
+        def write(writes: Transaction) -> Product:
             product = writes.read([product_id]).get(product_id)
             if product is None:
                 raise NotFound(f"there never was a product {product_id}")
@@ -162,6 +167,8 @@ class Editor:
                 return product
             self._require_pictures(product)
             return writes.update(product_id, product.fields, product.pictures)
+
+        return self._written(write)
 
     def put_many(self, entries: Sequence[Entry]) -> list[Outcome]:
         """
@@ -177,9 +184,21 @@ class Editor:
         """
         checked = self._checked(entries)
         last = {valid.key: valid for valid in checked if isinstance(valid, _Valid)}
-        with self.store.transaction() as writes:
+
+        def write(writes: Transaction) -> list[Outcome]:
             known = writes.by_source_keys(list(last))
             return [_outcome(writes, entry, last, known) for entry in checked]
+
+        return self._written(write)
+
+    def _written(self, action: Callable[[Transaction], T]) -> T:
+        """Do an action in a transaction, again if the database undid it in favour of another."""
+
+        def attempt() -> T:
+            with self.store.transaction() as writes:
+                return action(writes)
+
+        return until_won(attempt)
 
     def _require_pictures(self, product: Product) -> None:
         for picture in product.pictures:

@@ -37,8 +37,8 @@ class _Kind:
     codes: tuple[str, ...]
     words: tuple[str, ...] = ()
 
-    def shows(self, code: str, said: str) -> bool:
-        return code in self.codes or any(sign in said for sign in self.words)
+    def shows(self, codes: set[str], said: str) -> bool:
+        return not codes.isdisjoint(self.codes) or any(sign in said for sign in self.words)
 
 
 def _unavailable(message: str, hint: str) -> _Maker:
@@ -155,5 +155,5 @@ def in_our_words(exc: SQLAlchemyError) -> CrosslensError:
 
 
 def _kind_of(origin: BaseException | None, said: str) -> _Kind | None:
-    code = getattr(origin, "sqlstate", None) or next(iter(getattr(origin, "args", ())), None)
-    return next((kind for kind in _KINDS if kind.shows(str(code), said)), None)
+    codes = {str(getattr(origin, "sqlstate", "")), *map(str, getattr(origin, "args", ())[:1])}
+    return next((kind for kind in _KINDS if kind.shows(codes, said)), None)

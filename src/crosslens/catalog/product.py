@@ -17,6 +17,7 @@ MAX_SOURCE_KEY = 500
 MAX_ATTRIBUTES = 200
 MAX_ATTRIBUTE_NAME = 100
 MAX_ATTRIBUTE_TEXT = 10_000
+MAX_ATTRIBUTES_TEXT = 1_000_000  # of all together: a server takes a row of some megabytes at once
 MAX_PICTURES = 100
 
 
@@ -130,7 +131,18 @@ def checked_attributes(attributes: Mapping[str, Any]) -> dict[str, AttributeValu
         check_text("attribute name", name, 1, MAX_ATTRIBUTE_NAME)
         if not _is_blank(value):
             kept[name] = _attribute_value(name, value)
+    _check_together(kept)
     return kept
+
+
+def _check_together(attributes: Mapping[str, AttributeValue]) -> None:
+    texts = (value for value in attributes.values() if isinstance(value, str | list))
+    length = sum(len(value) if isinstance(value, str) else sum(map(len, value)) for value in texts)
+    if length > MAX_ATTRIBUTES_TEXT:
+        raise InvalidRequest(
+            f"attributes have {length:,} characters together, at most {MAX_ATTRIBUTES_TEXT:,} are "
+            "allowed"
+        )
 
 
 def _is_blank(value: object) -> bool:

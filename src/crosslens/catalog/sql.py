@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -17,14 +15,13 @@ from crosslens.catalog.connection import CONNECTIONS, open_engine, writing
 from crosslens.catalog.failures import translated
 from crosslens.catalog.listing import Mark, Order
 from crosslens.catalog.product import Product
+from crosslens.catalog.races import until_won
 from crosslens.catalog.rows import PRODUCT_COLUMNS, as_micros
 from crosslens.catalog.schema import counters, pictures, products
 from crosslens.catalog.store import Summary
 from crosslens.catalog.writing import SqlTransaction
-from crosslens.errors import LostRace
 
 T = TypeVar("T")
-RACES = 6  # lost races after which one gives up
 _BATCH = 5_000
 
 _LIVE = products.c.retired == false()
@@ -260,21 +257,6 @@ class SqlCatalog:
     def _writing(self) -> Iterator[Connection]:
         with translated(), self._writer.begin() as connection:
             yield connection
-
-
-def until_won(action: Callable[[], T]) -> T:
-    """
-    Do a whole transaction, again whenever the database undid it in favour of another.
-
-    Raises:
-        LostRace: it was undone every time.
-    """
-    for lost in range(1, RACES):
-        try:
-            return action()
-        except LostRace:
-            time.sleep(random.uniform(0, 0.02 * 2**lost))  # noqa: S311 - to part those that met
-    return action()
 
 
 def _micros(seconds: float) -> int:

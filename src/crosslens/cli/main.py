@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from crosslens.cli import catalog
 from crosslens.cli import demo as demo_command
 from crosslens.cli import doctor as doctor_command
 from crosslens.cli import evaluate, imports, index, key, model, product, sample, search, train
@@ -26,6 +27,7 @@ app = typer.Typer(
 app.command("import")(imports.import_)
 app.command("search")(search.search)
 app.add_typer(product.app, name="product")
+app.add_typer(catalog.app, name="catalog")
 app.add_typer(index.app, name="index")
 app.add_typer(model.app, name="model")
 app.add_typer(sample.app, name="sample")

@@ -46,6 +46,7 @@ def test_a_title_is_kept_as_given(title):
         {"attributes": None},
         {"attributes": [("a", 1)]},
         {"attributes": {str(n): 1 for n in range(201)}},
+        {"attributes": {str(n): ["x" * 10_000] for n in range(101)}},
     ],
 )
 def test_other_fields_are_checked_too_and_named(fields):

@@ -6,13 +6,13 @@ from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects.mysql import VARBINARY
+from sqlalchemy.dialects.mysql import MEDIUMTEXT, VARBINARY
 
 revision = "0001"
 down_revision = None
 
 TITLE = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
-LONG_TEXT = sa.Text().with_variant(sa.Text(1_000_000), "mysql")
+LONG_TEXT = sa.Text().with_variant(MEDIUMTEXT(), "mysql")
 ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 KEY = (
     sa.String(500)
