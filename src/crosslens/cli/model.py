@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from crosslens.cli.model_export import export
 from crosslens.cli.screen import Json, opened, print_json, say, table
 from crosslens.errors import CrosslensError, InvalidRequest
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
 PURPOSES = ("cross_modal", "text", "looks")
 
-app = typer.Typer(help="List, show and check encoder bundles.", no_args_is_help=True)
+app = typer.Typer(help="Export, list, show, check and use encoder bundles.", no_args_is_help=True)
+app.command("export")(export)
 
 
 @app.command("list")

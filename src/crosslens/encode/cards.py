@@ -32,6 +32,13 @@ class Resize(StrEnum):
     PAD = "pad"
 
 
+class Side(StrEnum):
+    """Where padding goes."""
+
+    RIGHT = "right"
+    LEFT = "left"
+
+
 class Resample(StrEnum):
     """Pillow's filters, by name."""
 
@@ -62,6 +69,8 @@ class TextCard:
         max_tokens: longest input, special tokens included; longer texts are cut.
         query_prefix, item_prefix: put before a query, before a product's text.
         fields: which fields of a product its text is made of, in order.
+        pad_to: tokens that every input is padded to; 0 pads to the longest of its batch.
+        pad_side: where the padding goes.
 
     Raises:
         BrokenBundle: a value that is not allowed; the message names its key.
@@ -73,6 +82,8 @@ class TextCard:
     query_prefix: str = ""
     item_prefix: str = ""
     fields: tuple[str, ...] = ("title",)
+    pad_to: int = 0
+    pad_side: Side = Side.RIGHT
 
     def __post_init__(self) -> None:
         _check_whole("text.max_tokens", self.max_tokens, 1, MAX_TOKENS)
@@ -82,6 +93,10 @@ class TextCard:
         _check_text("text.item_prefix", self.item_prefix, empty=True)
         allowed = '"title" and "description", each at most once'
         _check(self.fields in TEXT_FIELDS, "text.fields", self.fields, allowed)
+        if self.pad_to != 0:
+            _check_whole("text.pad_to", self.pad_to, self.max_tokens, MAX_TOKENS)
+        _check(self.pad_side in list(Side), "text.pad_side", self.pad_side, _names(Side))
+        object.__setattr__(self, "pad_side", Side(self.pad_side))
 
     def product_text(self, *, title: str, description: str) -> str:
         """Join the fields of a product that this tower reads; blank ones are left out."""

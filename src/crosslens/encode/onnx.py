@@ -108,7 +108,7 @@ class OnnxText:
     def run(self, rows: Sequence[Row]) -> Floats:
         """Compute raw vectors, texts of like length together: float32 [N, dim]."""
         out = np.empty((len(rows), self.space.dim), np.float32)
-        for group in by_length([len(row) for row in rows]):
+        for group in by_length(self._words.lengths(rows)):
             for start in range(0, len(group), MAX_ROWS):
                 chosen = group[start : start + MAX_ROWS]
                 out[chosen] = self._run([rows[n] for n in chosen])

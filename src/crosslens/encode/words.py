@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from crosslens.encode.cards import TextCard
+from crosslens.encode.cards import Side, TextCard
 from crosslens.errors import BrokenBundle
 
 Ids = NDArray[np.int64]
@@ -27,6 +27,8 @@ class Words:
 
     def __init__(self, card: TextCard, tokenizer: str) -> None:
         self._limit = card.max_tokens * _LONGEST_TOKEN
+        self._pad_to = card.pad_to
+        self._pad_left = card.pad_side is Side.LEFT
         try:
             self._tokenizer = Tokenizer.from_str(tokenizer)
             self._pad = _pad_id(self._tokenizer)
@@ -44,14 +46,19 @@ class Words:
         ids = self._tokenizer.encode(whole).ids
         return np.array(ids or [self._pad], dtype=np.int64)
 
+    def lengths(self, rows: Sequence[Ids]) -> list[int]:
+        """Return how long each row is for the tower: L, or what the card pads to."""
+        return [max(len(row), self._pad_to) for row in rows]
+
     def pad(self, rows: Sequence[Ids]) -> tuple[Ids, Ids]:
-        """Stack rows into ids and mask, int64 [N, L] each, L the longest of them."""
-        longest = max(map(len, rows), default=0)
+        """Stack rows into ids and mask, int64 [N, L] each, L the longest or what the card says."""
+        longest = max(self.lengths(rows), default=0)
         ids = np.full((len(rows), longest), self._pad, dtype=np.int64)
         mask = np.zeros_like(ids)
         for n, row in enumerate(rows):
-            ids[n, : len(row)] = row
-            mask[n, : len(row)] = 1
+            start = longest - len(row) if self._pad_left else 0
+            ids[n, start : start + len(row)] = row
+            mask[n, start : start + len(row)] = 1
         return ids, mask
 
 

@@ -1,0 +1,1 @@
+"""ADOPT: pretrained models from hubs and folders become bundles."""
