@@ -97,8 +97,8 @@ class ZvecIndex:
         engine.start_engine()
         try:
             spec = saved_spec.from_json((folder / "spec.json").read_text("utf-8"))
-            text = zvec.open(str(folder / "text"))
-            pictures = zvec.open(str(folder / "pictures"))
+            text = engine.open_collection(folder / "text")
+            pictures = engine.open_collection(folder / "pictures")
         except (OSError, ValueError, RuntimeError) as exc:
             if "lock" in str(exc).lower():
                 raise Unavailable(f"the index in {folder} is in use by another process") from exc

@@ -88,6 +88,17 @@ def create_pictures(folder: Path, spaces: Iterable[Space], types: Types) -> Coll
     return _create(folder, [], spaces, types)
 
 
+def open_collection(folder: Path) -> Collection:
+    """
+    Open a collection as it was closed, or as a killed process left it.
+
+    Raises:
+        RuntimeError, ValueError: its files are in use, incomplete or damaged.
+    """
+    _forget_unwritten_manifest(folder)
+    return zvec.open(str(folder))
+
+
 def attribute_fields(attributes: Attributes, types: Types) -> dict[str, Any]:
     """Return the columns of a row's filterable attributes; keywords as fingerprints."""
     return {
@@ -232,9 +243,21 @@ def _create(
     return zvec.create_and_open(str(folder), zvec.CollectionSchema(folder.name, columns, vectors))
 
 
+def _forget_unwritten_manifest(folder: Path) -> None:
+    """
+    Remove the newest manifest if the process was killed between making and writing it.
+
+    The engine would take it for an empty collection; the former one is removed only after it is
+    written, so that one is still there and still true.
+    """
+    manifests = sorted(folder.glob("manifest.*"), key=lambda file: int(file.suffix[1:]))
+    if len(manifests) > 1 and not manifests[-1].stat().st_size:
+        manifests[-1].unlink()
+
+
 def _attribute_field(name: str, type_: AttributeType) -> zvec.FieldSchema:
-    ordered = type_ in (AttributeType.NUMBER, AttributeType.DATE)
-    index = zvec.InvertIndexParam(enable_range_optimization=ordered)
+    # sealing drops and remakes what the engine keeps for ranges: killed in between, it cannot open
+    index = zvec.InvertIndexParam(enable_range_optimization=False)
     return zvec.FieldSchema(attribute_column(name), _TYPES[type_], nullable=True, index_param=index)
 
 
