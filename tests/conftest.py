@@ -2,13 +2,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 import servers
+from crosslens.objects import Bucket, Place
 from shell import Shell
 
+_corners = count(1)
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
 
 
@@ -55,6 +58,27 @@ def mysql_catalog(mysql: servers.SqlServer) -> str:
 def postgres_catalog(postgres: servers.SqlServer) -> str:
     """The URL of a database for tests that empty it first."""
     return postgres.new_database()
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[servers.S3Server]:
+    """A store that speaks S3."""
+    with servers.s3() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def whole_bucket(s3: servers.S3Server) -> Iterator[Bucket]:
+    """A bucket that tests share, since a client takes a while to make."""
+    bucket = Bucket(Place.of(s3.new_bucket()), endpoint=s3.endpoint)
+    yield bucket
+    bucket.close()
+
+
+@pytest.fixture
+def bucket(whole_bucket: Bucket) -> Bucket:
+    """An empty corner of it."""
+    return whole_bucket.at(f"corner {next(_corners)} 角落")
 
 
 def _server(

@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
+from typing import Any
 
+import boto3
+import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
@@ -149,6 +153,38 @@ def postgres() -> Iterator[SqlServer]:
             yield ready
 
 
+@dataclass(frozen=True, slots=True)
+class S3Server:
+    """A running store that speaks S3."""
+
+    endpoint: str
+    process: subprocess.Popen[bytes]
+
+    def new_bucket(self) -> str:
+        """Make an empty bucket and return its place."""
+        name = f"shop-{next(_databases)}"
+        self.client().create_bucket(Bucket=name)
+        return f"s3://{name}"
+
+    def client(self) -> Any:
+        """Return a client of Amazon's own library, to look at what is stored."""
+        return boto3.client("s3", endpoint_url=self.endpoint, region_name="us-east-1")
+
+
+@contextmanager
+def s3() -> Iterator[S3Server]:
+    """Run moto's server, and show its key to whoever asks the environment."""
+    with _folder() as folder, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AWS_ACCESS_KEY_ID", "key")
+        environment.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+        port = free_port()
+        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+        with _running(command, folder) as process:
+            server = S3Server(f"http://127.0.0.1:{port}", process)
+            _await_port(port, process, folder)
+            yield server
+
+
 def empty(url: str) -> None:
     """Delete every row of a catalogue's database, if it has its tables yet."""
     engine = open_engine(url, busy_s=30, clock=SetClock(), connections=1)
@@ -218,12 +254,23 @@ def _running(
 
 
 def _await(server: SqlServer, folder: Path) -> None:
+    _await_port(server.port, server.process, folder)
     until = time.monotonic() + 30
-    while server.process.poll() is None and time.monotonic() < until:
+    while True:
         try:
-            socket.create_connection(("127.0.0.1", server.port), 1).close()
             return server.run("SELECT 1")
-        except (OSError, SQLAlchemyError):
+        except SQLAlchemyError:  # it listens, but is not ready
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+
+
+def _await_port(port: int, process: subprocess.Popen[bytes], folder: Path) -> None:
+    until = time.monotonic() + 30
+    while process.poll() is None and time.monotonic() < until:
+        try:
+            return socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
             time.sleep(0.05)
     said = (folder / "log").read_text("utf-8", "replace")
     raise RuntimeError(f"the server does not start:\n{said[-2_000:]}")

@@ -40,6 +40,23 @@ class Settings(BaseSettings):
     catalog_connections: int = Field(
         16, ge=2, le=1_000, description="connections to the catalogue's server, per process"
     )
+    media_url: str = Field(
+        "", description="where picture bytes are: `s3://bucket/prefix`; empty: a folder in the home"
+    )
+    media_links_s: int = Field(
+        0,
+        ge=0,
+        le=604_800,
+        description="seconds that a signed link to a picture in a bucket lasts, to which the "
+        "service sends whoever asks for one as it was given; 0: it sends the bytes itself",
+    )
+    s3_endpoint: str = Field(
+        "", description="URL of the S3-compatible store; empty: Amazon's. Keys: AWS_ACCESS_KEY_ID"
+    )
+    s3_region: str = Field("", description="region of the store; empty: as AWS_REGION or its files say")
+    bundles_url: str = Field(
+        "", description="where bundles are shared: `s3://bucket/prefix` or a folder"
+    )
     index_url: str = Field(
         "",
         description="vector index; empty: Zvec in the home; `milvus:` and a Milvus URI or a file "

@@ -21,6 +21,7 @@ from crosslens.corpora.records import BadRecord, Record
 from crosslens.encode.batching import BatchedPictures, BatchedText, Batcher
 from crosslens.encode.bundles import verify
 from crosslens.encode.cache import CachedPictures, CachedText
+from crosslens.encode.depots import BucketDepot, Depot, FolderDepot
 from crosslens.encode.encoder import Encoders, PictureEncoder, TextEncoder
 from crosslens.encode.goldens import CheckReport
 from crosslens.encode.keywords import item_tokens, query_tokens
@@ -34,6 +35,7 @@ from crosslens.indexing.importing import Importer, Indexing, Tally, import_and_i
 from crosslens.indexing.rebuild import Progress, Rebuilt, rebuild
 from crosslens.indexing.rows import ProductText, RowMaker
 from crosslens.indexing.worker import Pace, Worker
+from crosslens.objects import Bucket, Place
 from crosslens.pictures import Limits
 from crosslens.search.engine import SearchEngine
 from crosslens.search.match import Matcher
@@ -116,9 +118,25 @@ class App:
     @cached_property
     def media(self) -> MediaStore:
         """Picture bytes."""
+        if self.settings.media_url:
+            from crosslens.catalog.s3 import S3Media
+
+            bucket = self.bucket(self.settings.media_url)
+            return S3Media(bucket, links_s=self.settings.media_links_s)
         from crosslens.catalog.disk import DiskMedia
 
         return DiskMedia(self.settings.home / "media")
+
+    def bucket(self, url: str) -> Bucket:
+        """
+        Open a place in an S3-compatible store.
+
+        Raises:
+            InvalidRequest: not of the form s3://bucket/prefix.
+            MissingExtra: the extra `s3` is not installed.
+        """
+        own = self.settings
+        return self._kept(Bucket(Place.of(url), endpoint=own.s3_endpoint, region=own.s3_region))
 
     @cached_property
     def limits(self) -> Limits:
@@ -142,6 +160,24 @@ class App:
         """The home's bundles, then the built-in ones."""
         built_in = Path(crosslens.bundled.__file__).parent
         return Shelf([self.settings.home / "bundles", built_in])
+
+    def depot(self, url: str = "") -> Depot:
+        """
+        Open where bundles are shared: as said, else as `bundles_url` says.
+
+        Raises:
+            InvalidRequest: neither says so.
+            MissingExtra: it is a bucket, and the extra `s3` is not installed.
+        """
+        place = url or self.settings.bundles_url
+        if not place:
+            raise InvalidRequest(
+                "no place for shared bundles is named",
+                hint="name a folder or s3://bucket/prefix, or set bundles_url",
+            )
+        if place.startswith("s3:"):
+            return BucketDepot(self.bucket(place))
+        return FolderDepot(Path(place).expanduser())
 
     @cached_property
     def encoders(self) -> Encoders:

@@ -1,4 +1,4 @@
-"""What every media store promises, in memory or on disk."""
+"""What every media store promises, in memory, on disk or in a bucket."""
 
 import threading
 from collections.abc import Callable
@@ -9,14 +9,22 @@ import pytest
 from crosslens.catalog.disk import DiskMedia
 from crosslens.catalog.media import MediaStore, digest
 from crosslens.catalog.memory import MemoryMedia
+from crosslens.catalog.s3 import S3Media
 from crosslens.errors import NotFound
+from crosslens.objects import Bucket
 
 
-@pytest.fixture(params=["memory", "disk"])
+def in_bucket(request: pytest.FixtureRequest) -> S3Media:
+    bucket: Bucket = request.getfixturevalue("bucket")
+    return S3Media(bucket)
+
+
+@pytest.fixture(params=["memory", "disk", "s3"])
 def media(request: pytest.FixtureRequest, tmp_path: Path) -> MediaStore:
     makers: dict[str, Callable[[], MediaStore]] = {
         "memory": MemoryMedia,
         "disk": lambda: DiskMedia(tmp_path / "media"),
+        "s3": lambda: in_bucket(request),
     }
     return makers[request.param]()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.responses import RedirectResponse
 
 from crosslens.api import etags, openapi
 from crosslens.api.entrance import allow, runtime_of
@@ -67,6 +68,8 @@ async def show_picture(
     headers = {"etag": tag, "cache-control": _FOR_EVER if fixed else _ASK_AGAIN}
     if etags.is_known(request.headers.get("if-none-match"), tag):
         return Response(None, 304, headers)
+    if size is None and (link := _link(runtime, picture)) is not None:
+        return RedirectResponse(link, 307, {"cache-control": "private, no-store"})
     content, kind = await runtime.lanes.read.run(_content, runtime, picture, size)
     return Response(content, headers=headers, media_type=kind)
 
@@ -81,6 +84,10 @@ def _picture(runtime: Runtime, product_id: int, n: int) -> Picture:
     if n >= len(pictures):
         raise NotFound(f"product {product_id} has {len(pictures)} pictures, counted from 0")
     return pictures[n]
+
+
+def _link(runtime: Runtime, picture: Picture) -> str | None:
+    return runtime.services.media.link(picture.sha256, kind=_TYPES[picture.format])
 
 
 def _content(runtime: Runtime, picture: Picture, size: int | None) -> tuple[bytes, str]:

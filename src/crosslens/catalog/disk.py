@@ -88,6 +88,10 @@ class DiskMedia:
                         if _is_digest(path.name) and self._is_older(path, older_than_s):
                             yield path.name
 
+    def link(self, sha256: str, *, kind: str) -> str | None:
+        """Give out no links: a folder is nobody's but ours."""
+        return None
+
     def _path(self, sha256: str) -> Path:
         return self._root / sha256[:2] / sha256[2:4] / sha256
 

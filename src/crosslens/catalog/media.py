@@ -38,6 +38,15 @@ class MediaStore(Protocol):
         """Yield the digest of everything that is at least so old, in order."""
         ...
 
+    def link(self, sha256: str, *, kind: str) -> str | None:
+        """
+        Return a URL under which anyone may fetch the bytes for a while; None to send them oneself.
+
+        Args:
+            kind: media type that whoever follows it is told.
+        """
+        ...
+
 
 def digest(content: bytes) -> str:
     """Return the SHA-256 in lower-case hex."""

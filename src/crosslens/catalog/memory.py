@@ -357,6 +357,10 @@ class MemoryMedia:
             if self._is_older(since, older_than_s):
                 yield sha256
 
+    def link(self, sha256: str, *, kind: str) -> str | None:
+        """Give out no links."""
+        return None
+
     def _is_older(self, since: datetime, seconds: float) -> bool:
         return (self._clock() - since).total_seconds() >= seconds
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from crosslens.cli.depot import pull, push, remove, shared
 from crosslens.cli.model_export import export
 from crosslens.cli.screen import Json, opened, print_json, say, table
 from crosslens.errors import CrosslensError, InvalidRequest
@@ -17,8 +18,12 @@ if TYPE_CHECKING:
 
 PURPOSES = ("cross_modal", "text", "looks")
 
-app = typer.Typer(help="Export, list, show, check and use encoder bundles.", no_args_is_help=True)
+app = typer.Typer(
+    help="Export, list, show, check, use and share encoder bundles.", no_args_is_help=True
+)
 app.command("export")(export)
+for command in (push, pull, shared, remove):
+    app.command()(command)
 
 
 @app.command("list")

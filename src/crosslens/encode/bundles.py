@@ -129,7 +129,7 @@ def write_bundle(
     try:
         written = _fill(draft, card, {**files, GOLDENS: dump_goldens(goldens)})
         verify(draft)
-        _swap(draft, folder)
+        put_in_place(draft, folder)
     except OSError as exc:
         if exc.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StorageFull(f"no room for bundle {card.name} in {folder.parent}") from exc
@@ -152,7 +152,8 @@ def _fill(draft: Path, card: Card, files: Mapping[str, bytes | Path]) -> Card:
     return written
 
 
-def _swap(draft: Path, folder: Path) -> None:
+def put_in_place(draft: Path, folder: Path) -> None:
+    """Give a finished draft its name, in one step; what stood there before is gone afterwards."""
     if not folder.exists():
         draft.rename(folder)
         return

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from crosslens.encode.bundles import read_card
+from crosslens.encode.bundles import CARD, read_card
 from crosslens.encode.cards import Card
-from crosslens.errors import NotFound
-
-CARD = "card.toml"
+from crosslens.encode.depots import remove_folder
+from crosslens.encode.manifests import check_bundle_name
+from crosslens.errors import InvalidRequest, NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,24 @@ class Shelf:
     """
 
     folders: Sequence[Path]
+
+    @property
+    def own(self) -> Path:
+        """The folder into which bundles are installed."""
+        return self.folders[0]
+
+    def remove(self, name: str) -> None:
+        """
+        Take an installed bundle off the disk.
+
+        Raises:
+            InvalidRequest: not a name, or of a bundle that was not installed here.
+            NotFound: there is no such bundle.
+        """
+        check_bundle_name(name)
+        if self.folder(name).parent != self.own:
+            raise InvalidRequest(f"bundle {name!r} is built in; only installed ones are removed")
+        remove_folder(self.own / name, name)
 
     def names(self) -> list[str]:
         """List the bundles by name."""

@@ -8,7 +8,7 @@ from itertools import islice
 
 from crosslens.catalog.media import MediaStore
 from crosslens.catalog.store import CatalogStore
-from crosslens.errors import CrosslensError
+from crosslens.errors import CrosslensError, NotFound
 from crosslens.indexing.audit import audit
 from crosslens.vectors.index import IndexStore
 
@@ -56,7 +56,7 @@ def _lost(catalog: CatalogStore, media: MediaStore) -> Iterator[str]:
     for sha256 in islice(catalog.pictures_in_use(), MEDIA_SAMPLE):
         try:
             media.get(sha256)
-        except CrosslensError:
+        except NotFound:
             yield sha256
 
 
