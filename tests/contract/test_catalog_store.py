@@ -10,6 +10,7 @@ from crosslens.catalog.changes import Backlog, Change, Parked
 from crosslens.catalog.listing import Order, mark
 from crosslens.catalog.memory import MemoryCatalog
 from crosslens.catalog.product import Picture, Product, ProductFields
+from crosslens.catalog.receipts import Receipt
 from crosslens.catalog.sql import SqlCatalog
 from crosslens.catalog.store import CatalogStore, Summary
 from crosslens.errors import Conflict, NotFound
@@ -619,15 +620,103 @@ def test_few_and_many_products_are_read_alike(catalog: CatalogStore) -> None:
     odd = 'quote " backslash \\ line\nbreak \u2028 emoji 👟 中文 \x07'
     attributes = {"a": odd, "n": 0.1, "big": 1e300, "t": True, "list": ["x", odd], "空": "值"}
     with catalog.transaction() as writes:
-        for n in range(40):
+        for n in range(300):
             fields = ProductFields(f"{odd} {n}", odd, attributes, f"key {n} {odd}")
             writes.insert(fields, [picture(n), picture(n + 1)] if n % 3 else [])
-    every = catalog.read(list(range(1, 41)))
-    assert len(every) == 40
-    for start in range(0, 40, 7):
-        ids = list(range(1, 41))[start : start + 7][::-1]
+    every = catalog.read(list(range(1, 301)))
+    assert len(every) == 300
+    for count in (1, 7, 16, 17, 64, 65, 256, 257):
+        ids = list(range(300, 300 - count, -1))
         few = catalog.read(ids)
         assert list(few) == ids
         assert all(few[id] == every[id] for id in ids)
     assert catalog.read([]) == {}
-    assert catalog.read([0, -1, 99, 2**70]) == {}
+    assert catalog.read([0, -1, 999, 2**70]) == {}
+
+
+def test_titles_are_listed_folded_so_that_case_and_width_part_nobody(catalog: CatalogStore) -> None:
+    for title in ("pear", "Apple", "ａpple", "apple", "PEAR", "苹果"):
+        insert(catalog, title)
+    listed = catalog.listed(limit=9, order=Order.TITLE)
+    assert [p.title for p in listed] == ["Apple", "ａpple", "apple", "pear", "PEAR", "苹果"]
+
+
+def test_titles_that_begin_alike_for_long_are_all_on_some_page(catalog: CatalogStore) -> None:
+    for n in (3, 1, 2):
+        insert(catalog, "长" * 1_990 + str(n))
+    found, after = [], None
+    while page := catalog.listed(limit=1, order=Order.TITLE, after=after):
+        found += [product.id for product in page]
+        after = mark(page[0], Order.TITLE)
+    assert found == [1, 2, 3]
+
+
+def receipt(key: str = "order-17", *, caller: str = "shop", content: bytes = b"{}") -> Receipt:
+    return Receipt(caller, key, "f" * 64, 201, {"etag": '"1"'}, content)
+
+
+class TestReceipts:
+    def test_a_receipt_is_read_back_as_it_was_kept(self, catalog):
+        kept = receipt(content="{长}".encode() * 100_000)
+        with catalog.transaction() as writes:
+            writes.keep(kept)
+        assert catalog.receipt("shop", "order-17") == kept
+        for other in (("shop", "order-18"), ("", "order-17"), ("shop", "ORDER-17")):
+            assert catalog.receipt(*other) is None
+
+    def test_a_key_is_used_once_and_what_came_with_its_second_use_is_undone(self, catalog):
+        with catalog.transaction() as writes:
+            writes.keep(receipt())
+
+        def again():
+            with catalog.transaction() as writes:
+                writes.insert(ProductFields("again"), ())
+                writes.keep(receipt(content=b"other"))
+
+        with pytest.raises(Conflict, match="order-17"):
+            again()
+        assert catalog.summary().products == 0
+        assert catalog.receipt("shop", "order-17").content == b"{}"
+
+    def test_a_receipt_is_kept_with_what_was_written_or_not_at_all(self, catalog):
+        def broken():
+            with catalog.transaction() as writes:
+                writes.keep(receipt())
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            broken()
+        assert catalog.receipt("shop", "order-17") is None
+
+    def test_after_a_day_a_receipt_counts_no_more_and_can_be_forgotten(self, catalog, clock):
+        with catalog.transaction() as writes:
+            writes.keep(receipt("old"))
+            writes.keep(receipt("used again"))
+        clock.advance(86_400)
+        assert catalog.receipt("shop", "old") is None
+        with catalog.transaction() as writes:
+            writes.keep(receipt("used again", content=b"new"))
+        assert catalog.forget_receipts() == 1
+        assert catalog.receipt("shop", "used again").content == b"new"
+        assert catalog.forget_receipts() == 0
+
+    def test_of_writers_with_one_key_one_writes(self, catalog):
+        barrier, outcomes = threading.Barrier(8), []
+
+        def write():
+            barrier.wait()
+            try:
+                with catalog.transaction() as writes:
+                    writes.insert(ProductFields("x"), ())
+                    writes.keep(receipt())
+                outcomes.append("written")
+            except Conflict:
+                outcomes.append("refused")
+
+        writers = [threading.Thread(target=write) for _ in range(8)]
+        for writer in writers:
+            writer.start()
+        for writer in writers:
+            writer.join()
+        assert sorted(outcomes) == ["refused"] * 7 + ["written"]
+        assert catalog.summary().products == 1

@@ -212,7 +212,7 @@ def _version(connection: Connection) -> str | None:
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
 
 
-def _migrate(connection: Connection) -> None:
+def _migrate(connection: Connection, schema: str = "head") -> None:
     from alembic import command  # 150 ms, and needed once in a catalogue's life
     from alembic.config import Config
 
@@ -220,4 +220,4 @@ def _migrate(connection: Connection) -> None:
     scripts = str(Path(__file__).parent / "migrations").replace("%", "%%")
     config.set_main_option("script_location", scripts)
     config.set_main_option("path_separator", "os")
-    command.upgrade(config, "head")
+    command.upgrade(config, schema)

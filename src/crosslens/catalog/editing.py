@@ -18,6 +18,7 @@ from crosslens.catalog.product import (
     checked_attributes,
 )
 from crosslens.catalog.races import until_won
+from crosslens.catalog.receipts import Receipting
 from crosslens.catalog.store import CatalogStore, Transaction
 from crosslens.errors import Conflict, InvalidRequest, NotFound, UnreadablePicture
 from crosslens.pictures import DEFAULT, Limits, inspect
@@ -99,17 +100,33 @@ class Editor:
     media: MediaStore
     limits: Limits = DEFAULT
 
-    def add(self, fields: ProductFields, pictures: Sequence[bytes] = ()) -> Product:
+    def add(
+        self,
+        fields: ProductFields,
+        pictures: Sequence[bytes] = (),
+        *,
+        receipt: Receipting | None = None,
+    ) -> Product:
         """
         Store a new product.
 
+        Args:
+            receipt: what to keep with it, so that its repetition can be told from a new one.
+
         Raises:
             UnreadablePicture: one of the pictures; nothing is stored.
-            Conflict: the source key is taken.
+            Conflict: the source key, or the key of the receipt, is taken.
             StorageFull: no room; no row is written.
         """
         shown = self._keep(self._inspected(pictures))
-        return self._written(lambda writes: writes.insert(fields, shown))
+
+        def write(writes: Transaction) -> Product:
+            product = writes.insert(fields, shown)
+            if receipt is not None:
+                writes.keep(receipt(product))
+            return product
+
+        return self._written(write)
 
     def edit(
         self, product_id: int, *, revision: int | None = None, **edits: Unpack[Edits]

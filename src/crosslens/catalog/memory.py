@@ -13,6 +13,7 @@ from crosslens.catalog.clock import Clock, utc_now
 from crosslens.catalog.listing import Mark, Order, mark
 from crosslens.catalog.media import digest
 from crosslens.catalog.product import Picture, Product, ProductFields
+from crosslens.catalog.receipts import KEPT, Receipt
 from crosslens.catalog.store import Summary
 from crosslens.errors import Conflict, NotFound
 
@@ -47,19 +48,21 @@ class MemoryCatalog:
         self._products: dict[int, Product] = {}
         self._announced: dict[int, _Announced] = {}
         self._position = 0
+        self._receipts: dict[tuple[str, str], tuple[Receipt, datetime]] = {}
 
     @contextmanager
     def transaction(self) -> Iterator[_MemoryTransaction]:
         """Open a write transaction; one at a time."""
         with self._lock:
-            before = (dict(self._products), dict(self._announced), self._position)
+            kept = dict(self._receipts)
+            before = (dict(self._products), dict(self._announced), self._position, kept)
             try:
                 writes = _MemoryTransaction(self)
                 yield writes
                 for product_id in writes.written:
                     self._announce(product_id)
             except BaseException:
-                self._products, self._announced, self._position = before
+                self._products, self._announced, self._position, self._receipts = before
                 raise
 
     def read(self, product_ids: Sequence[int]) -> dict[int, Product]:
@@ -105,6 +108,24 @@ class MemoryCatalog:
 
     def _marks(self, order: Order) -> dict[int, Mark]:
         return {product.id: mark(product, order) for product in self._live()}
+
+    def count(self) -> int:
+        """Count live products."""
+        return len(self._live())
+
+    def receipt(self, caller: str, key: str) -> Receipt | None:
+        """Return the receipt that a caller's key was used for, within a day."""
+        with self._lock:
+            kept, made = self._receipts.get((caller, key), (None, self._clock()))
+            return kept if made > self._clock() - KEPT else None
+
+    def forget_receipts(self) -> int:
+        """Delete the receipts that are too old to count; return how many."""
+        with self._lock:
+            old = [name for name in self._receipts if self.receipt(*name) is None]
+            for name in old:
+                del self._receipts[name]
+            return len(old)
 
     def summary(self) -> Summary:
         """Count products and pictures."""
@@ -299,6 +320,12 @@ class _MemoryTransaction:
         if current.retired:
             raise NotFound(f"product {product_id} is retired already")
         return self._revise(replace(current, retired=True))
+
+    def keep(self, receipt: Receipt) -> None:
+        if self._catalog.receipt(receipt.caller, receipt.key) is not None:
+            raise Conflict(f"the key {receipt.key!r} was used already")
+        name = receipt.caller, receipt.key
+        self._catalog._receipts[name] = receipt, self._catalog._clock()
 
     def _revise(self, product: Product) -> Product:
         now = self._catalog._clock()

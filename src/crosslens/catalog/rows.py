@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain, islice
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, false, or_, select
 
-from crosslens.catalog.listing import Mark, Order
+from crosslens.catalog.listing import Mark, Order, title_key
 from crosslens.catalog.product import Picture, Product, ProductFields
 from crosslens.catalog.schema import pictures, products
 
@@ -47,7 +47,7 @@ _PAGE = """
 _PAGES = {slots: _PAGE.format(slots=", ".join("?" * slots)) for slots in SLOTS}
 _BY_ID = PRODUCT_COLUMNS.where(products.c.id.in_(bindparam("ids", expanding=True)))
 _BY_KEY = PRODUCT_COLUMNS.where(products.c.source_key.in_(bindparam("keys", expanding=True)))
-_ORDERED = {Order.UPDATED: products.c.updated, Order.TITLE: products.c.title}
+_ORDERED = {Order.UPDATED: products.c.updated, Order.TITLE: products.c.title_key}
 _PICTURES = (
     select(
         pictures.c.product_id,
@@ -108,12 +108,20 @@ def ordered_ids(order: Order, *, descending: bool, after: Mark | None) -> Select
     """Return a statement for the ids of live products in an order, from a mark on."""
     id, column = products.c.id, _ORDERED.get(order, products.c.id)
     keys = (column,) if column is id else (column, id)
-    statement = select(id).where(products.c.retired.is_(False))
+    statement = select(id).where(products.c.retired == false())
     if after is not None:
-        here = tuple_(*keys)
-        last = (after.id,) if column is id else (after.value, after.id)
-        statement = statement.where(here < last if descending else here > last)
+        statement = statement.where(_beyond(column, after, descending=descending))
     return statement.order_by(*(key.desc() if descending else key.asc() for key in keys))
+
+
+def _beyond(column: Any, after: Mark, *, descending: bool) -> ColumnElement[bool]:
+    """Say what comes after a mark, so that every engine finds it by the index of the order."""
+    id: Any = products.c.id
+    if column is id:
+        return and_(id < after.id if descending else id > after.id)
+    if descending:
+        return and_(column <= after.value, or_(column < after.value, id < after.id))
+    return and_(column >= after.value, or_(column > after.value, id > after.id))
 
 
 def query(connection: Connection, statement: Select[Any], /, **values: Any) -> list[Product]:
@@ -161,6 +169,7 @@ def product_row(product: Product) -> Row:
         "id": product.id,
         "source_key": product.fields.source_key,
         "title": product.fields.title,
+        "title_key": title_key(product.fields.title),
         "description": product.fields.description,
         "attributes": product.fields.attributes,
         "created": as_micros(product.created),

@@ -17,18 +17,20 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     SmallInteger,
     String,
     Table,
     Text,
     TypeDecorator,
+    text,
 )
-from sqlalchemy.dialects.mysql import MEDIUMTEXT, VARBINARY
+from sqlalchemy.dialects.mysql import MEDIUMBLOB, MEDIUMTEXT, VARBINARY
 from sqlalchemy.types import TypeEngine
 
-SCHEMA = "0002"  # the newest migration
-OLDER = frozenset({"0001"})  # migrations that can be upgraded from
+SCHEMA = "0003"  # the newest migration
+OLDER = frozenset({"0001", "0002"})  # migrations that can be upgraded from
 
 metadata = MetaData()
 
@@ -74,6 +76,7 @@ _TITLE = Text().with_variant(Text(collation="C"), "postgresql")
 _LONG_TEXT = Text().with_variant(MEDIUMTEXT(), "mysql")  # its TEXT ends at 64 KB
 _ID = BigInteger().with_variant(Integer, "sqlite")  # there, INTEGER is 64-bit and the row's address
 _DIGEST = String(64).with_variant(String(64, collation="C"), "postgresql")
+_CONTENT = LargeBinary().with_variant(MEDIUMBLOB(), "mysql")
 _TOKEN = String(32).with_variant(String(32, collation="C"), "postgresql")
 
 # Where a product's newest change stands. Leased ones wait too: until their lease runs out.
@@ -85,6 +88,9 @@ products = Table(
     Column("id", _ID, primary_key=True, autoincrement=False),
     Column("source_key", ExactText(500), unique=True),
     Column("title", _TITLE, nullable=False),
+    Column(
+        "title_key", ExactText(100), nullable=False, server_default=text("''")
+    ),  # what titles sort by
     Column("description", _LONG_TEXT, nullable=False),
     Column("attributes", JSON, nullable=False),
     Column("created", BigInteger, nullable=False),
@@ -92,6 +98,8 @@ products = Table(
     Column("revision", Integer, nullable=False),
     Column("retired", Boolean, nullable=False),
     Index("products_live", "retired", "id"),
+    Index("products_by_update", "retired", "updated", "id"),
+    Index("products_by_title", "retired", "title_key", "id"),
     **MYSQL,
 )
 
@@ -185,5 +193,20 @@ feedback = Table(
     Column("action", String(16), primary_key=True),
     Column("place", Integer, nullable=False),
     Column("told_at", BigInteger, nullable=False),
+    **MYSQL,
+)
+
+# What writes answered, for a day: one row per idempotency key that was used.
+receipts = Table(
+    "receipts",
+    metadata,
+    Column("caller", ExactText(64), primary_key=True),
+    Column("key", ExactText(200), primary_key=True),
+    Column("fingerprint", _DIGEST, nullable=False),
+    Column("status", SmallInteger, nullable=False),
+    Column("headers", JSON, nullable=False),
+    Column("content", _CONTENT, nullable=False),
+    Column("made", BigInteger, nullable=False),
+    Index("receipts_made", "made"),
     **MYSQL,
 )

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, bindparam, false, func, select
+from sqlalchemy import Connection, bindparam, false, func, select, true
 
-from crosslens.catalog import outbox, rows
+from crosslens.catalog import outbox, rows, sql_receipts
 from crosslens.catalog.changes import Backlog, Change, Parked
 from crosslens.catalog.clock import Clock, SetClock
 from crosslens.catalog.connection import CONNECTIONS, open_engine, writing
@@ -16,6 +16,7 @@ from crosslens.catalog.failures import translated
 from crosslens.catalog.listing import Mark, Order
 from crosslens.catalog.product import Product
 from crosslens.catalog.races import until_won
+from crosslens.catalog.receipts import Receipt
 from crosslens.catalog.rows import PRODUCT_COLUMNS, as_micros
 from crosslens.catalog.schema import counters, pictures, products
 from crosslens.catalog.store import Summary
@@ -25,6 +26,12 @@ T = TypeVar("T")
 _BATCH = 5_000
 
 _LIVE = products.c.retired == false()
+_RETIRED = products.c.retired == true()
+# Ids are given out without a gap and products are never deleted, so the last id counts them all.
+_EVER = select(counters.c.value).where(counters.c.name == "product")
+_GONE = select(func.count()).select_from(products).where(_RETIRED)
+_PICTURES = select(func.count()).select_from(pictures)
+_PICTURES_GONE = select(func.count()).select_from(pictures.join(products)).where(_RETIRED)
 _POSITION = select(counters.c.value).where(counters.c.name == "change")
 _STREAM = (
     PRODUCT_COLUMNS.where(_LIVE, products.c.id > bindparam("after"))
@@ -121,17 +128,29 @@ class SqlCatalog:
             shown = connection.scalars(ids.limit(max(limit, 0)).offset(max(offset, 0))).all()
             return list(rows.by_ids(connection, shown).values())
 
+    def count(self) -> int:
+        """Count live products, by what was given out and what was retired."""
+        with self._reading() as connection:
+            return (connection.scalar(_EVER) or 0) - (connection.scalar(_GONE) or 0)
+
     def summary(self) -> Summary:
         """Count products and pictures."""
-        counted = select(products.c.retired, func.count()).group_by(products.c.retired)
-        shown = select(func.count()).select_from(pictures.join(products)).where(_LIVE)
         with self._reading() as connection:
-            count = {bool(retired): n for retired, n in connection.execute(counted)}
-            return Summary(
-                products=count.get(False, 0),
-                pictures=connection.scalar(shown) or 0,
-                retired=count.get(True, 0),
+            ever, retired, shown, gone = (
+                connection.scalar(statement) or 0
+                for statement in (_EVER, _GONE, _PICTURES, _PICTURES_GONE)
             )
+        return Summary(products=ever - retired, pictures=shown - gone, retired=retired)
+
+    def receipt(self, caller: str, key: str) -> Receipt | None:
+        """Return the receipt that a caller's key was used for, within a day."""
+        with self._reading() as connection:
+            return sql_receipts.find(connection, caller, key, now=as_micros(self._clock()))
+
+    def forget_receipts(self) -> int:
+        """Delete the receipts that are too old to count; return how many."""
+        now = as_micros(self._clock())
+        return self._written(lambda connection: sql_receipts.forget(connection, now=now))
 
     def revisions(self) -> Iterator[tuple[int, int, int]]:
         """Yield (id, revision, pictures) of live products by rising id."""

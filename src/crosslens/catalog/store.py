@@ -10,6 +10,7 @@ from typing import Protocol
 from crosslens.catalog.changes import Backlog, Change, Parked
 from crosslens.catalog.listing import Mark, Order
 from crosslens.catalog.product import Picture, Product, ProductFields
+from crosslens.catalog.receipts import Receipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,15 @@ class Transaction(Protocol):
         """Read products by id, retired ones included; unknown ids are left out."""
         ...
 
+    def keep(self, receipt: Receipt) -> None:
+        """
+        Keep a receipt with what is written.
+
+        Raises:
+            Conflict: its caller has used the key already.
+        """
+        ...
+
 
 class CatalogStore(Protocol):
     """Products, pictures and the outbox; safe to call from many threads and processes."""
@@ -113,8 +123,20 @@ class CatalogStore(Protocol):
         """Read live products in an order, from the start or after a mark of the same order."""
         ...
 
+    def count(self) -> int:
+        """Count live products; quick however many there are."""
+        ...
+
     def summary(self) -> Summary:
         """Count products and pictures."""
+        ...
+
+    def receipt(self, caller: str, key: str) -> Receipt | None:
+        """Return the receipt that a caller's key was used for, within a day."""
+        ...
+
+    def forget_receipts(self) -> int:
+        """Delete the receipts that are too old to count; return how many."""
         ...
 
     def revisions(self) -> Iterator[tuple[int, int, int]]:

@@ -8,9 +8,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
-from crosslens.catalog import outbox, rows
+from crosslens.catalog import outbox, rows, sql_receipts
 from crosslens.catalog.clock import Clock
 from crosslens.catalog.product import Picture, Product, ProductFields
+from crosslens.catalog.receipts import Receipt
 from crosslens.catalog.rows import Row, as_micros
 from crosslens.catalog.schema import counters, pictures, products
 from crosslens.errors import Conflict, NotFound
@@ -98,6 +99,10 @@ class SqlTransaction:
         """Announce products at the revision they have now."""
         self._flush_products()
         self._announced.update(outbox.revisions_of(self._connection, product_ids))
+
+    def keep(self, receipt: Receipt) -> None:
+        """Keep a receipt with what is written."""
+        sql_receipts.keep(self._connection, receipt, now=as_micros(self._now()))
 
     def flush(self) -> None:
         """Write what is buffered; the caller commits."""

@@ -19,11 +19,14 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
 from crosslens.catalog import connection as catalog_connection
+from crosslens.catalog import rows, sql
+from crosslens.catalog.listing import Order, mark
 from crosslens.catalog.product import Picture, ProductFields
 from crosslens.catalog.schema import SCHEMA, metadata
 from crosslens.catalog.sql import SqlCatalog
 from crosslens.errors import Conflict, CrosslensError, InvalidRequest, StorageFull, Unavailable
 from fakes import FakeClock
+from older import older
 
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -128,6 +131,14 @@ class TestSchema:
         config.set_main_option("path_separator", "os")
         assert ScriptDirectory.from_config(config).get_current_head() == SCHEMA
 
+    def test_a_catalogue_of_an_older_version_is_brought_up_to_date_with_all_it_has(self, path):
+        older(f"sqlite:///{path}", "0002", [f"Product {n}" for n in range(2_345)] + ["a", "ＡＢ"])
+        store = SqlCatalog(f"sqlite:///{path}")
+        first = [product.id for product in store.listed(limit=4, order=Order.TITLE)]
+        assert first == [2_346, 2_347, 1, 2]
+        assert store.count() == 2_347
+        store.close()
+
     def test_a_newer_schema_is_refused_by_name(self, path, catalog):
         set_version(path, "9999")
         with pytest.raises(Conflict, match="schema 9999, this version of crosslens knows"):
@@ -148,6 +159,39 @@ def set_version(path: Path, version: str) -> None:
     raw.execute("UPDATE alembic_version SET version_num = ?", (version,))
     raw.commit()
     raw.close()
+
+
+class TestListing:
+    """Every order is read from an index, from the start or from a mark on, whole or by offset."""
+
+    @pytest.mark.parametrize("descending", [False, True])
+    @pytest.mark.parametrize("marked", [False, True])
+    @pytest.mark.parametrize("order", list(Order))
+    def test_no_order_is_sorted_or_looks_at_products_that_it_does_not_show(
+        self, catalog, order, marked, descending
+    ):
+        fill(catalog, 20)
+        after = mark(catalog.read([7])[7], order) if marked else None
+        statement = rows.ordered_ids(order, descending=descending, after=after).limit(5)
+        with catalog._engine.connect() as connection:
+            text = statement.compile(connection, compile_kwargs={"literal_binds": True})
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}").all()
+        [step] = [row[-1] for row in plan]
+        wanted = {Order.UPDATED: "products_by_update", Order.TITLE: "products_by_title"}
+        assert step.startswith(
+            f"SEARCH products USING COVERING INDEX {wanted.get(order, 'products_live')} (retired=?"
+        )
+        assert ("<" in step or ">" in step) == marked
+
+    def test_live_products_are_counted_without_looking_at_them(self, catalog):
+        fill(catalog, 20)
+        with catalog.transaction() as writes:
+            writes.retire(3)
+        assert (catalog.count(), catalog.summary().products) == (19, 19)
+        with catalog._engine.connect() as connection:
+            text = sql._GONE.compile(connection, compile_kwargs={"literal_binds": True})
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}").all()
+        assert "COVERING INDEX products_live (retired=?)" in plan[0][-1]
 
 
 class TestFailures:
