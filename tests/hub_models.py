@@ -66,14 +66,14 @@ def readme(folder: Path, licence: str = "apache-2.0") -> Path:
 
 
 def saved(folder: Path, model: Any) -> None:
-    """Write config.json and model.safetensors with weights that are not all alike."""
+    """Write config.json and model.safetensors, the same weights for the same shape."""
     generator = torch.Generator().manual_seed(7)
     with torch.no_grad():
-        for parameter in model.parameters():
+        for name, parameter in model.named_parameters():
             noise = torch.randn(parameter.shape, generator=generator)
-            parameter.add_(
-                0.2 * noise / max(1, parameter.shape[-1] if parameter.dim() else 1) ** 0.5
-            )
+            width = parameter.shape[-1] if parameter.dim() > 1 else 32
+            centre = 1.0 if "norm" in name.lower() and name.endswith("weight") else 0.0
+            parameter.copy_(centre + noise / width**0.5)
     model.eval().save_pretrained(folder)
 
 
