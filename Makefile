@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test check setup servers format lint types arch unit clean
+.PHONY: help demo test check setup servers screenshots format lint types arch unit clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -9,18 +9,18 @@ RUNS := $(VENV)/.runs
 # the version the tests know; installed first and alone, so that nothing pulls another build
 TORCH := torch==2.13.0
 # what the tests start by themselves; without them they skip, in CI they fail
-DEBIAN := mariadb-server-core postgresql
+DEBIAN := mariadb-server-core postgresql chromium fonts-noto-cjk
 REQUIRE ?=
 
 help:  ## list these targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(RUNS)  ## set up what searching needs, and search the sample shop
+demo: $(RUNS)  ## set up what searching needs, search the sample shop, open it in a browser
 	@$(BIN)/crosslens demo
 
 $(RUNS): pyproject.toml
 	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable .
+	$(BIN)/pip install --quiet --editable '.[ui]'
 	touch $(RUNS)
 
 test: $(STAMP) servers  ## set up what the tests need and run them
@@ -43,6 +43,9 @@ $(STAMP): pyproject.toml
 	$(BIN)/pip install --quiet $(TORCH)
 	$(BIN)/pip install --quiet $(TORCH) --editable '.[dev]'
 	touch $(STAMP)
+
+screenshots: $(STAMP) servers  ## take the pictures of the docs from the real page
+	$(BIN)/python benchmarks/screenshots.py
 
 format: $(STAMP)  ## is everything formatted?
 	$(BIN)/ruff format --check src tests benchmarks

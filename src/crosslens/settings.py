@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -138,6 +138,17 @@ class Settings(BaseSettings):
     rate_burst: int = Field(200, ge=1, description="HTTP requests that an API key may make at once")
     cors_origins: tuple[str, ...] = Field(
         (), description="web pages of other origins that may call, such as https://shop.example"
+    )
+    url: str = Field(
+        "", description="service that the page talks to; empty: the one at `port` of this machine"
+    )
+    key: SecretStr = Field(
+        SecretStr(""),
+        description="API key of the page itself; empty: visitors bring their own, if one is needed",
+    )
+    page_host: str = Field("127.0.0.1", description="address on which the page listens")
+    page_port: int = Field(
+        6006, ge=0, le=65_535, description="port on which the page listens; 0: any free one"
     )
     fetch_hosts: frozenset[str] = Field(
         frozenset(), description="inner hosts from which picture URLs may be fetched"

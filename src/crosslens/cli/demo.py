@@ -34,10 +34,13 @@ def demo(
     reset: Annotated[
         bool, typer.Option("--reset", help="Delete what the demo made, and start over.")
     ] = False,
+    serve: Annotated[
+        bool, typer.Option(help="Open the API and the page afterwards, until Ctrl-C.")
+    ] = True,
 ) -> None:
-    """Put the sample shop into a home of its own, and search it; a second start finds it there."""
+    """Put the sample shop into a home of its own, search it, and open it in a browser."""
     from crosslens import settings
-    from crosslens.cli import demo_home
+    from crosslens.cli import demo_doors, demo_home
 
     home: Path = (context.obj.home or settings.demo_home()).expanduser().absolute()
     context.obj = replace(context.obj, home=home)
@@ -51,6 +54,8 @@ def demo(
         _fill(app)
         _ask(app)
         _invite(app)
+        if serve:
+            demo_doors.open_doors(app)
 
 
 def sample_folder() -> Path:

@@ -13,6 +13,7 @@ from crosslens.cli import catalog
 from crosslens.cli import demo as demo_command
 from crosslens.cli import doctor as doctor_command
 from crosslens.cli import evaluate, imports, index, key, model, product, sample, search, train
+from crosslens.cli import page as page_command
 from crosslens.cli import serve as serve_command
 from crosslens.cli.screen import State, report_error
 from crosslens.errors import CrosslensError
@@ -35,6 +36,7 @@ app.add_typer(train.app, name="train")
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(key.app, name="key")
 app.command("serve")(serve_command.serve)
+app.command("page")(page_command.page)
 app.command("doctor")(doctor_command.doctor)
 app.command("demo")(demo_command.demo)
 

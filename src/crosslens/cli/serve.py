@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
 from socket import AF_INET, AF_INET6, create_server, socket
@@ -40,8 +40,8 @@ def serve(
         on_loopback = is_loopback(settings.host)
         if not on_loopback:
             require_key(settings)
-        with _listening(settings.host, settings.port) as door, _quiet_signals():
-            _run(app.http(open_door=on_loopback), door)
+        with listening(settings.host, settings.port) as door, quiet_signals():
+            run(app.http(open_door=on_loopback), door, _tell)
 
 
 def is_loopback(host: str) -> bool:
@@ -70,7 +70,7 @@ def require_key(settings: Settings) -> None:
 
 
 @contextmanager
-def _listening(host: str, port: int) -> Iterator[socket]:
+def listening(host: str, port: int) -> Iterator[socket]:
     """
     Take the port before anything is loaded; early callers wait in its queue.
 
@@ -91,7 +91,8 @@ def _listening(host: str, port: int) -> Iterator[socket]:
         yield door
 
 
-def _run(application: Any, door: socket) -> None:
+def run(application: Any, door: socket, tell: Callable[[str], None]) -> None:
+    """Serve an application until SIGINT or SIGTERM; `tell` gets its address once it answers."""
     import uvicorn
 
     class Server(uvicorn.Server):
@@ -100,7 +101,7 @@ def _run(application: Any, door: socket) -> None:
         async def startup(self, sockets: Any = None) -> None:
             await super().startup(sockets)
             if self.started:
-                _tell(*door.getsockname()[:2])
+                tell(shown_url(*door.getsockname()[:2]))
 
     config = uvicorn.Config(
         application,
@@ -114,9 +115,12 @@ def _run(application: Any, door: socket) -> None:
     Server(config).run(sockets=[door])
 
 
-def _tell(host: str, port: int) -> None:
-    shown = f"[{host}]" if ":" in host else host
-    url = f"http://{shown}:{port}"
+def shown_url(host: str, port: int) -> str:
+    """Write the address of a socket."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _tell(url: str) -> None:
     print(f"crosslens is ready on {url}  (Ctrl-C stops it)")
     print(f"try    curl '{url}/ready'")
     print(f"       curl '{url}/search' --json '{{\"words\": \"red shoe\"}}'")
@@ -125,7 +129,7 @@ def _tell(host: str, port: int) -> None:
 
 
 @contextmanager
-def _quiet_signals() -> Iterator[None]:
+def quiet_signals() -> Iterator[None]:
     """
     Let the server alone answer SIGINT and SIGTERM.
 

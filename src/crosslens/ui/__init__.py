@@ -1,0 +1,1 @@
+"""The page: search, manage, look after and measure a service in a browser, over HTTP only."""
