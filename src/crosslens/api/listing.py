@@ -5,34 +5,20 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from crosslens.catalog.listing import Mark, Order, mark
+from crosslens.catalog.listing import TITLE_KEY, Mark, Order, mark
 from crosslens.catalog.product import Product
 from crosslens.catalog.store import CatalogStore
 from crosslens.errors import InvalidRequest
-from crosslens.values import AttributeType
+from crosslens.values import AttributeType, fold
 from crosslens.vectors import filters
 from crosslens.vectors.filters import Filter
 
 DEEPEST = 10_000  # products before a numbered page; a cursor has no such bound
 SCANNED = 20_000  # products that one filtered page looks at
 _AT_ONCE = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """
-    Where a cursor stands: at a product.
-
-    Attributes:
-        value: as in `Mark`; None for titles, which are too long for an address and are looked up.
-    """
-
-    value: int | None
-    id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +35,7 @@ class Wanted:
     descending: bool = True
     page: int = 1
     page_size: int = 20
-    after: Place | None = None
+    after: Mark | None = None
     where: Filter | None = None
     find: str | None = None
 
@@ -89,27 +75,25 @@ def leaf(catalog: CatalogStore, types: Mapping[str, AttributeType], wanted: Want
     Raises:
         InvalidFilter: the filter does not fit the declared attributes.
     """
-    after = None if wanted.after is None else _found(catalog, wanted.order, wanted.after)
     if wanted.where is None and wanted.find is None:
-        return _plain(catalog, wanted, after)
+        return _plain(catalog, wanted)
     where = None if wanted.where is None else filters.check(wanted.where, types)
-    found = folded(wanted.find or "")
+    found = fold(wanted.find or "").strip()
     return _filtered(
         catalog,
         wanted,
-        after,
         lambda p: _holds(p, found) and (where is None or _fits(p, where, types)),
     )
 
 
 def to_cursor(wanted: Wanted, at: Mark) -> str:
     """Write down where a reading stopped, and in which order it was."""
-    value = None if wanted.order is Order.TITLE else at.value
-    text = json.dumps([wanted.order, wanted.descending, value, at.id], separators=(",", ":"))
+    told = [wanted.order, wanted.descending, at.value, at.id]
+    text = json.dumps(told, separators=(",", ":"), ensure_ascii=False)
     return base64.urlsafe_b64encode(text.encode()).decode("ascii").rstrip("=")
 
 
-def from_cursor(text: str) -> tuple[Order, bool, Place]:
+def from_cursor(text: str) -> tuple[Order, bool, Mark]:
     """
     Read a cursor.
 
@@ -119,67 +103,58 @@ def from_cursor(text: str) -> tuple[Order, bool, Place]:
     try:
         padded = text.encode("ascii") + b"=" * (-len(text) % 4)
         order, descending, value, id = json.loads(base64.urlsafe_b64decode(padded))
-        numbers = [id] if order == Order.TITLE and value is None else [id, value]
-        if type(descending) is not bool or any(type(number) is not int for number in numbers):
+        if type(descending) is not bool:
             raise ValueError("other types")
-        if any(abs(number) >= 2**63 for number in numbers):
-            raise ValueError("out of range")
-        return Order(order), descending, Place(value, id)
+        _check_number(id)
+        if order == Order.TITLE:
+            _check_title(value)
+        else:
+            _check_number(value)
+        return Order(order), descending, Mark(value, id)
     except (ValueError, TypeError, binascii.Error, RecursionError) as exc:
         raise InvalidRequest("cursor is not one of ours", hint="use next_cursor as it is") from exc
 
 
-def _found(catalog: CatalogStore, order: Order, place: Place) -> Mark:
-    if place.value is not None:
-        return Mark(place.value, place.id)
-    product = catalog.read([place.id]).get(place.id)  # also a removed one keeps its title
-    if product is None:
-        raise InvalidRequest("cursor is not one of ours", hint="use next_cursor as it is")
-    return mark(product, order)
+def _check_number(value: object) -> None:
+    if type(value) is not int or abs(value) >= 2**63:
+        raise ValueError("no number that a database can hold")
 
 
-def folded(text: str) -> str:
-    """Return text in one form for all ways of writing it: width, case."""
-    return unicodedata.normalize("NFKC", text).casefold().strip()
+def _check_title(value: object) -> None:
+    if type(value) is not str or len(value) > TITLE_KEY or "\0" in value:
+        raise ValueError("no start of a title")
+    value.encode()  # lone surrogates are values that no database can hold
 
 
 def _holds(product: Product, found: str) -> bool:
     fields = product.fields
-    return (
-        found in folded(fields.title)
-        or found in folded(fields.source_key or "")
-        or found == str(product.id)
-    )
+    held = (fold(fields.title), fold(fields.source_key or ""))
+    return any(found in text for text in held) or found == str(product.id)
 
 
 def _fits(product: Product, where: Filter, types: Mapping[str, AttributeType]) -> bool:
     return filters.holds(where, filters.indexed(product.fields.attributes, types))
 
 
-def _plain(catalog: CatalogStore, wanted: Wanted, after: Mark | None) -> Listed:
+def _plain(catalog: CatalogStore, wanted: Wanted) -> Listed:
     found = catalog.listed(
         limit=wanted.page_size + 1,
         order=wanted.order,
         descending=wanted.descending,
         offset=wanted.offset,
-        after=after,
+        after=wanted.after,
     )
     shown = found[: wanted.page_size]
     more = mark(shown[-1], wanted.order) if len(found) > len(shown) else None
-    return Listed(shown, catalog.summary().products, True, more)
+    return Listed(shown, catalog.count(), True, more)
 
 
-def _filtered(
-    catalog: CatalogStore,
-    wanted: Wanted,
-    after: Mark | None,
-    fits: Callable[[Product], bool],
-) -> Listed:
+def _filtered(catalog: CatalogStore, wanted: Wanted, fits: Callable[[Product], bool]) -> Listed:
     """Look at products in order: this is how filters are meant, the same over every database."""
     shown: list[Product] = []
     fitting = 0
     last = None
-    for seen, product in enumerate(_from(catalog, wanted, after)):
+    for seen, product in enumerate(_from(catalog, wanted)):
         if seen == SCANNED:
             at = mark(shown[-1], wanted.order) if len(shown) == wanted.page_size else last
             return Listed(shown, fitting, False, at)
@@ -193,7 +168,8 @@ def _filtered(
     return Listed(shown, fitting, exact, mark(shown[-1], wanted.order) if more and shown else None)
 
 
-def _from(catalog: CatalogStore, wanted: Wanted, after: Mark | None) -> Iterator[Product]:
+def _from(catalog: CatalogStore, wanted: Wanted) -> Iterator[Product]:
+    after = wanted.after
     while found := catalog.listed(
         limit=_AT_ONCE, order=wanted.order, descending=wanted.descending, after=after
     ):

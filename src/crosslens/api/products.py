@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from hashlib import sha256
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
@@ -12,11 +14,12 @@ from crosslens.api.answers import json_response, written
 from crosslens.api.entrance import allow, caller_id, runtime_of
 from crosslens.api.keys import Role
 from crosslens.api.listing import Wanted, from_cursor, leaf, to_cursor
-from crosslens.api.replays import Reply
+from crosslens.api.replays import Claim, Reply
 from crosslens.api.runtime import Runtime
 from crosslens.api.schemas import (
     MAX_ID,
     ListQuery,
+    PictureIn,
     ProductIn,
     ProductOut,
     ProductPageOut,
@@ -25,6 +28,7 @@ from crosslens.api.schemas import (
 )
 from crosslens.catalog.editing import Edits
 from crosslens.catalog.product import MAX_PICTURES, Product, ProductFields
+from crosslens.catalog.receipts import Receipting
 from crosslens.errors import Conflict, NotFound, OutOfDate
 from crosslens.vectors import filters
 
@@ -46,20 +50,21 @@ Reads = allow(Role.READ, lambda lanes: lanes.read)
 async def add_product(request: Request) -> Response:
     """Add a product; it is stored when this answers, and found moments later."""
     runtime = runtime_of(request)
-    body, pictures = await _product_sent(request, runtime)
+    write = runtime.lanes.write
+    body, given = await _product_sent(request, runtime)
     fields = body.fields()
-
-    async def work() -> Reply:
-        return await runtime.lanes.write.run(_added, runtime, fields, pictures)
-
-    reply, repeated = await runtime.replays.once(
-        caller_id(request),
-        request.headers.get("idempotency-key"),
-        _fingerprint("add", body, pictures),
-        work,
-    )
-    again = {"idempotency-replayed": "true"} if repeated else {}
-    return json_response(reply.content, reply.status, reply.headers | again)
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        pictures = await runtime.intake.contents(given)
+        return _answer(await write.run(_added, runtime, fields, pictures))
+    claim = await write.run(_claimed, caller_id(request), key, body, given)
+    before = await write.run(runtime.replays.given, claim)
+    if before is not None:  # its pictures need not be there any more
+        return _answer(before, repeated=True)
+    pictures = await runtime.intake.contents(given)
+    once = partial(_added, runtime, fields, pictures, lambda product: claim.receipt(_new(product)))
+    reply, repeated = await write.run(runtime.replays.once, claim, once)
+    return _answer(reply, repeated=repeated)
 
 
 @router.get(
@@ -145,15 +150,15 @@ def live(runtime: Runtime, product_id: int) -> Product:
     return product
 
 
-async def _product_sent(request: Request, runtime: Runtime) -> tuple[ProductIn, tuple[bytes, ...]]:
+async def _product_sent(
+    request: Request, runtime: Runtime
+) -> tuple[ProductIn, Sequence[PictureIn | bytes]]:
     sent = await bodies.receive(request)
     if sent.form is not None:
         body = bodies.from_form(sent.form, ProductIn, files="picture")
-        given: Any = await bodies.files_of(sent.form, "picture", most=MAX_PICTURES)
-    else:
-        body = await bodies.parsed(sent.content or b"", ProductIn, runtime.lanes.write)
-        given = body.pictures
-    return body, await runtime.intake.contents(given)
+        return body, await bodies.files_of(sent.form, "picture", most=MAX_PICTURES)
+    body = await bodies.parsed(sent.content or b"", ProductIn, runtime.lanes.write)
+    return body, body.pictures
 
 
 async def _edits_sent(request: Request, runtime: Runtime) -> Edits:
@@ -167,10 +172,20 @@ async def _edits_sent(request: Request, runtime: Runtime) -> Edits:
     return edits
 
 
-def _added(runtime: Runtime, fields: ProductFields, pictures: tuple[bytes, ...]) -> Reply:
-    product = runtime.services.editor.add(fields, pictures)
-    reply = _reply(runtime, product, 201)
-    return Reply(201, reply.content, reply.headers | {"location": f"/product/{product.id}"})
+def _added(
+    runtime: Runtime,
+    fields: ProductFields,
+    pictures: tuple[bytes, ...],
+    receipt: Receipting | None = None,
+) -> Reply:
+    return _new(runtime.services.editor.add(fields, pictures, receipt=receipt))
+
+
+def _new(product: Product) -> Reply:
+    """Show a product that was just added, so that searches cannot know it yet."""
+    shown = written(product_object(product, {product.id: None}))
+    tag = etags.of_product(product.revision, "waiting")
+    return Reply(201, shown, {"etag": tag, "location": f"/product/{product.id}"})
 
 
 def _edited(runtime: Runtime, product_id: int, edits: Edits, wanted: set[int] | None) -> Reply:
@@ -215,6 +230,11 @@ def _shown(runtime: Runtime, product_id: int) -> tuple[bytes, str]:
     return reply.content, reply.headers["etag"]
 
 
+def _answer(reply: Reply, *, repeated: bool = False) -> Response:
+    again = {"idempotency-replayed": "true"} if repeated else {}
+    return json_response(reply.content, reply.status, reply.headers | again)
+
+
 def _reply(runtime: Runtime, product: Product, status: int) -> Reply:
     shown = product_object(product, runtime.services.catalog.waiting([product.id]))
     tag = etags.of_product(product.revision, shown["index_state"])
@@ -245,9 +265,16 @@ def _page(runtime: Runtime, wanted: Wanted) -> bytes:
     )
 
 
-def _fingerprint(verb: str, body: ProductIn, pictures: tuple[bytes, ...]) -> str:
+def _claimed(caller: str, key: str, body: ProductIn, given: Sequence[PictureIn | bytes]) -> Claim:
     """Tell requests apart by what they say, since two forms of it differ in their boundaries."""
-    told = sha256(f"{verb} {body.model_dump(exclude={'pictures'})!r}".encode())
-    for content in pictures:
-        told.update(sha256(content).digest())
-    return told.hexdigest()
+    told = sha256(repr(body.model_dump(exclude={"pictures"})).encode("utf-8", "surrogatepass"))
+    for picture in given:
+        told.update(_digest(picture))
+    return Claim(caller, key, told.hexdigest())
+
+
+def _digest(picture: PictureIn | bytes) -> bytes:
+    if isinstance(picture, bytes):
+        return sha256(picture).digest()
+    text = picture.url if picture.base64 is None else picture.base64
+    return sha256(repr(text).encode()).digest()

@@ -1,19 +1,29 @@
-"""Idempotency keys: a write that is sent twice happens once and is answered twice."""
+"""
+Idempotency keys: a write that is sent twice happens once and is answered twice.
+
+The answer is kept with the write, in one transaction, so neither a restart nor a second process
+over the same catalogue can do it again.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 
-from crosslens.errors import Conflict, InvalidRequest
+from crosslens.catalog.receipts import Receipt
+from crosslens.catalog.store import CatalogStore
+from crosslens.errors import CrosslensError, InvalidRequest
 
-KEEP_S = 86_400.0
-MOST = 10_000
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
+_TIDY_S = 3_600.0
+
+
+class ReusedKey(InvalidRequest):
+    """An idempotency key that was used for another request."""
+
+    code = "reused_key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,93 +36,79 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class Claim:
+    """
+    What a caller says: this write is to happen once.
+
+    Attributes:
+        fingerprint: of the request, as a SHA-256 in hexadecimal.
+
+    Raises:
+        InvalidRequest: the key is empty, too long or has blanks.
+    """
+
+    caller: str
+    key: str
     fingerprint: str
-    reply: asyncio.Future[Reply]
-    since: float
+
+    def __post_init__(self) -> None:
+        if not _KEY.fullmatch(self.key):
+            raise InvalidRequest(
+                "Idempotency-Key has 1 to 200 printable ASCII characters, no blanks"
+            )
+
+    def receipt(self, reply: Reply) -> Receipt:
+        """Return what to keep with the write."""
+        return Receipt(
+            self.caller, self.key, self.fingerprint, reply.status, reply.headers, reply.content
+        )
 
 
 class Replays:
-    """
-    Remember answers by caller and key for a day, at most 10,000, in this process.
+    """Answers given before, by caller and key, for a day."""
 
-    A second request with the same key waits for the first; only what succeeded is remembered, since
-    what failed wrote nothing. Used on the event loop only, so it needs no lock.
-    """
-
-    def __init__(self, *, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, catalog: CatalogStore, *, clock: Callable[[], float] = monotonic) -> None:
+        self._catalog = catalog
         self._clock = clock
-        self._kept: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
+        self._tidy_at = clock() + _TIDY_S
 
-    async def once(
-        self, caller: str, key: str | None, fingerprint: str, work: Callable[[], Awaitable[Reply]]
-    ) -> tuple[Reply, bool]:
+    def given(self, claim: Claim) -> Reply | None:
         """
-        Do work, or return what it answered before.
+        Return what the write was answered before; None if it has not happened.
 
-        Args:
-            fingerprint: of the request; the same key for another one is the caller's mistake.
+        Raises:
+            ReusedKey: the key was used for another request.
+        """
+        kept = self._catalog.receipt(claim.caller, claim.key)
+        if kept is None:
+            return None
+        if kept.fingerprint != claim.fingerprint:
+            raise ReusedKey(
+                "this Idempotency-Key was used for another request",
+                hint="use a new key for each write, the same only for its repetitions",
+            )
+        return Reply(kept.status, kept.content, dict(kept.headers))
+
+    def once(self, claim: Claim, write: Callable[[], Reply]) -> tuple[Reply, bool]:
+        """
+        Do a write that keeps the claim's receipt, unless it has happened.
 
         Returns:
-            The answer, and whether it is a repetition.
+            The answer, and whether it was given before.
+
+        Raises:
+            ReusedKey: the key was used for another request.
         """
-        if key is None:
-            return await work(), False
-        name = (caller, checked_key(key))
-        self._forget_old()
-        kept = self._kept.get(name)
-        while kept is not None:
-            if kept.fingerprint != fingerprint:
-                raise Conflict(
-                    "this Idempotency-Key was used for another request",
-                    hint="use a new key for each write, the same only for its repetitions",
-                )
-            reply = await _outcome(kept.reply)
-            if reply is not None:
-                return reply, True
-            kept = self._kept.get(name)  # the first one failed: one of those who waited is next
-        return await self._first(name, fingerprint, work), False
-
-    async def _first(
-        self, name: tuple[str, str], fingerprint: str, work: Callable[[], Awaitable[Reply]]
-    ) -> Reply:
-        promise: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self._kept[name] = _Kept(fingerprint, promise, self._clock())
+        self._tidy()
         try:
-            reply = await work()
-        except BaseException:
-            del self._kept[name]
-            promise.cancel()
-            raise
-        promise.set_result(reply)
-        return reply
+            return write(), False
+        except CrosslensError:
+            given = self.given(claim)  # another with the same key was quicker
+            if given is None:
+                raise
+            return given, True
 
-    def _forget_old(self) -> None:
-        oldest = self._clock() - KEEP_S
-        while self._kept and (
-            len(self._kept) >= MOST or next(iter(self._kept.values())).since < oldest
-        ):
-            name, kept = next(iter(self._kept.items()))
-            if not kept.reply.done():
-                self._kept.move_to_end(name)  # still at work: it is not old, whatever its age
-                return
-            del self._kept[name]
-
-
-def checked_key(key: str) -> str:
-    """
-    Return an idempotency key.
-
-    Raises:
-        InvalidRequest: it is empty, too long or has blanks.
-    """
-    if not _KEY.fullmatch(key):
-        raise InvalidRequest("Idempotency-Key has 1 to 200 printable ASCII characters, no blanks")
-    return key
-
-
-async def _outcome(promise: asyncio.Future[Reply]) -> Reply | None:
-    """Wait for the first one; None if it failed."""
-    if not promise.done():
-        await asyncio.wait([promise])
-    return None if promise.cancelled() else promise.result()
+    def _tidy(self) -> None:
+        if self._clock() >= self._tidy_at:
+            self._tidy_at = self._clock() + _TIDY_S
+            self._catalog.forget_receipts()

@@ -74,7 +74,7 @@ class Runtime:
             origins=bounds.cors_origins,
         )
         self.intake = Intake(services.fetcher, self.lanes.fetch)
-        self.replays = Replays()
+        self.replays = Replays(services.catalog)
         self.variants = Variants(
             services.home / "variants",
             services.media,

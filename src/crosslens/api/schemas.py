@@ -194,7 +194,7 @@ class ListQuery(Wire):
     )
     cursor: str | None = Field(
         None,
-        max_length=200,
+        max_length=1_200,
         pattern="^[A-Za-z0-9_-]+$",
         description="next_cursor of the page before; it keeps the order, however deep",
     )

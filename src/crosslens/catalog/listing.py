@@ -11,7 +11,7 @@ from crosslens.values import fold
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_TITLE_KEY = 100  # characters: more than a page shows, and short enough for an index everywhere
+TITLE_KEY = 100  # characters: more than a page shows, and short enough for an index everywhere
 
 
 class Order(StrEnum):
@@ -47,4 +47,4 @@ def mark(product: Product, order: Order) -> Mark:
 
 def title_key(title: str) -> str:
     """Return what a title is sorted by, compared by code points: at most 100 characters."""
-    return fold(title)[:_TITLE_KEY]
+    return fold(title)[:TITLE_KEY]

@@ -5,11 +5,14 @@ from __future__ import annotations
 import concurrent.futures
 import json
 import threading
+from pathlib import Path
 
 import pytest
 
+from crosslens.api.keys import KeyFile, Role
 from fakes import jpeg
-from service import Served, base64_of
+from house import House
+from service import Served, base64_of, served
 
 
 def test_a_product_comes_back_as_it_was_given(shop: Served) -> None:
@@ -141,8 +144,42 @@ def test_a_write_repeated_with_its_key_happens_once(shop: Served) -> None:
     assert again.headers["location"] == first.headers["location"]
     assert again.headers["idempotency-replayed"] == "true"
     other = shop.http.post("/product", json={"title": "bag"}, headers=headers)
-    assert (other.status_code, other.json()["code"]) == (409, "conflict")
+    assert (other.status_code, other.json()["code"]) == (422, "reused_key")
     assert shop.http.get("/product/list").json()["total"] == 1
+
+
+def test_a_repetition_gets_its_answer_also_when_its_picture_is_no_longer_there(
+    shop: Served,
+) -> None:
+    headers, url = {"idempotency-key": "k"}, "https://example.com/a.jpg"
+    shop.fetcher.pages[url] = jpeg()
+    body = {"title": "red shoe", "pictures": [{"url": url}]}
+    first = shop.http.post("/product", json=body, headers=headers)
+    del shop.fetcher.pages[url]
+    assert shop.http.post("/product", json=body, headers=headers).content == first.content
+
+
+def test_a_service_that_starts_again_remembers_the_keys_of_a_day(tmp_path: Path) -> None:
+    house, body, headers = House(), {"title": "shoe"}, {"idempotency-key": "k"}
+    with served(tmp_path, house=house) as shop:
+        first = shop.http.post("/product", json=body, headers=headers)
+    with served(tmp_path, house=house) as shop:
+        again = shop.http.post("/product", json=body, headers=headers)
+        assert (again.content, again.headers["etag"]) == (first.content, first.headers["etag"])
+        house.clock.advance(86_400)
+        late = shop.http.post("/product", json=body, headers=headers)
+        assert late.json()["product_id"] == 2
+
+
+def test_callers_do_not_share_idempotency_keys(tmp_path: Path) -> None:
+    keys = KeyFile(tmp_path / "keys.json")
+    callers = [{"x-api-key": keys.new(Role.WRITE)[1], "idempotency-key": "k"} for _ in range(2)]
+    with served(tmp_path) as shop:
+        made = [
+            shop.http.post("/product", json={"title": "shoe"}, headers=headers).json()["product_id"]
+            for headers in callers * 2
+        ]
+    assert made == [1, 2, 1, 2]
 
 
 def test_twenty_requests_with_one_key_at_once_make_one_product(shop: Served) -> None:

@@ -1,92 +1,79 @@
-import asyncio
+from __future__ import annotations
 
 import pytest
 
-from crosslens.api import replays
-from crosslens.api.replays import KEEP_S, Replays, Reply
+from crosslens.api.replays import Claim, Replays, Reply, ReusedKey
+from crosslens.catalog.memory import MemoryCatalog
 from crosslens.errors import Conflict, InvalidRequest
+from fakes import FakeClock
 
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def reply(text: str) -> Reply:
-    return Reply(201, text.encode(), {})
+CLAIM = Claim("caller", "k", "f" * 64)
 
 
 class Work:
-    def __init__(self, fails: int = 0) -> None:
+    """A write that keeps the receipt of a claim."""
+
+    def __init__(self, catalog: MemoryCatalog, claim: Claim = CLAIM) -> None:
+        self._catalog = catalog
+        self._claim = claim
         self.done = 0
-        self.fails = fails
 
-    async def __call__(self) -> Reply:
-        await asyncio.sleep(0.01)
+    def __call__(self) -> Reply:
+        reply = Reply(201, str(self.done + 1).encode(), {"etag": "1"})
+        with self._catalog.transaction() as writes:
+            writes.keep(self._claim.receipt(reply))
         self.done += 1
-        if self.done <= self.fails:
-            raise ValueError("failed")
-        return reply(str(self.done))
+        return reply
 
 
-def test_concurrent_repetitions_wait_for_the_first() -> None:
-    own, work = Replays(), Work()
-
-    async def ask() -> list[tuple[Reply, bool]]:
-        return await asyncio.gather(*(own.once("c", "k", "f", work) for _ in range(10)))
-
-    outcomes = asyncio.run(ask())
+def test_a_write_that_happened_is_answered_as_before() -> None:
+    catalog = MemoryCatalog()
+    own, work = Replays(catalog), Work(catalog)
+    assert own.given(CLAIM) is None
+    first, repeated = own.once(CLAIM, work)
+    assert (repeated, work.done) == (False, 1)
+    assert own.given(CLAIM) == first
+    assert own.once(CLAIM, work) == (first, True)
     assert work.done == 1
-    assert {answer.content for answer, _ in outcomes} == {b"1"}
-    assert sum(repeated for _, repeated in outcomes) == 9
 
 
-def test_when_the_first_fails_the_next_who_waited_tries() -> None:
-    own, work = Replays(), Work(fails=2)
+def test_what_failed_keeps_nothing_and_may_be_tried_again() -> None:
+    catalog = MemoryCatalog()
+    own = Replays(catalog)
 
-    async def ask() -> list[object]:
-        asked = (own.once("c", "k", "f", work) for _ in range(5))
-        return await asyncio.gather(*asked, return_exceptions=True)
+    def fails() -> Reply:
+        raise Conflict("taken")
 
-    outcomes = asyncio.run(ask())
-    assert work.done == 3
-    assert [isinstance(outcome, ValueError) for outcome in outcomes] == [True, True] + [False] * 3
-
-
-def test_keys_are_apart_by_caller_and_last_a_day() -> None:
-    clock = Clock()
-    own, work = Replays(clock=clock), Work()
-
-    async def ask(caller: str) -> bytes:
-        return (await own.once(caller, "k", "f", work))[0].content
-
-    assert [asyncio.run(ask(c)) for c in ("a", "b", "a", "b")] == [b"1", b"2", b"1", b"2"]
-    clock.now += KEEP_S + 1
-    assert asyncio.run(ask("a")) == b"3"
+    with pytest.raises(Conflict, match="taken"):
+        own.once(CLAIM, fails)
+    assert own.once(CLAIM, Work(catalog))[1] is False
 
 
 def test_the_same_key_for_another_request_is_a_mistake() -> None:
-    own, work = Replays(), Work()
-    asyncio.run(own.once("c", "k", "f", work))
-    with pytest.raises(Conflict):
-        asyncio.run(own.once("c", "k", "g", work))
+    catalog = MemoryCatalog()
+    own = Replays(catalog)
+    own.once(CLAIM, Work(catalog))
+    other = Claim("caller", "k", "e" * 64)
+    with pytest.raises(ReusedKey):
+        own.given(other)
+    with pytest.raises(ReusedKey):
+        own.once(other, Work(catalog, other))
+    assert own.given(Claim("another caller", "k", "e" * 64)) is None
+
+
+def test_old_receipts_are_cleared_away_now_and_then() -> None:
+    days, hours = FakeClock(), FakeClock()
+    catalog = MemoryCatalog(days)
+    own = Replays(catalog, clock=lambda: hours.now.timestamp())
+    own.once(CLAIM, Work(catalog))
+    days.advance(86_400)
+    hours.advance(3_601)
+    other = Claim("caller", "l", "f" * 64)
+    own.once(other, Work(catalog, other))
+    assert catalog.forget_receipts() == 0, "it was done already"
 
 
 @pytest.mark.parametrize("key", ["", "a b", "ключ", "x" * 201])
 def test_odd_keys_are_refused(key: str) -> None:
     with pytest.raises(InvalidRequest):
-        asyncio.run(Replays().once("c", key, "f", Work()))
-
-
-def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replays, "MOST", 10)
-    own, work = Replays(), Work()
-
-    async def ask() -> None:
-        for n in range(30):
-            await own.once("c", str(n), "f", work)
-
-    asyncio.run(ask())
-    assert len(own._kept) <= 10
+        Claim("caller", key, "f" * 64)
