@@ -7,11 +7,12 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import crosslens.bundled
+from crosslens.catalog.duplicates import DuplicateStore
 from crosslens.catalog.editing import Editor
 from crosslens.catalog.fetch import Fetcher, GuardedFetcher
 from crosslens.catalog.media import MediaStore
@@ -21,16 +22,27 @@ from crosslens.corpora.records import BadRecord, Record
 from crosslens.encode.batching import BatchedPictures, BatchedText, Batcher
 from crosslens.encode.bundles import verify
 from crosslens.encode.cache import CachedPictures, CachedText
+from crosslens.encode.cards import TextCard
 from crosslens.encode.depots import BucketDepot, Depot, FolderDepot
 from crosslens.encode.encoder import Encoders, PictureEncoder, TextEncoder
 from crosslens.encode.goldens import CheckReport
 from crosslens.encode.keywords import item_tokens, query_tokens
-from crosslens.encode.onnx import OnnxBundle
+from crosslens.encode.model import Model
+from crosslens.encode.onnx import OnnxBundle, OnnxPictures, OnnxText
 from crosslens.encode.onnx import load as load_bundle
 from crosslens.encode.shelf import Shelf
 from crosslens.encode.towers import Row
-from crosslens.errors import BrokenBundle, CrosslensError, InvalidRequest, NotFound, Unavailable
+from crosslens.errors import (
+    BrokenBundle,
+    CrosslensError,
+    Forbidden,
+    InvalidRequest,
+    NotFound,
+    Unauthenticated,
+    Unavailable,
+)
 from crosslens.indexing.audit import audit, repair
+from crosslens.indexing.duplicates import Scanner
 from crosslens.indexing.importing import Importer, Indexing, Tally, import_and_index
 from crosslens.indexing.rebuild import Progress, Rebuilt, rebuild
 from crosslens.indexing.rows import ProductText, RowMaker
@@ -46,8 +58,11 @@ from crosslens.vectors.index import IndexSpec, IndexStore, VectorIndex
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+    from sqlalchemy import Engine
 
     from crosslens.api.services import Bounds
+    from crosslens.encode.remote import EncodeClient
+    from crosslens.rpc.server import Server, Tls
 
 
 class Closable(Protocol):
@@ -88,7 +103,7 @@ class App:
         }
         self.__dict__.update({name: part for name, part in parts.items() if part is not None})
         self._closing = ExitStack()
-        self._loaded: dict[Path, LoadedBundle] = {}
+        self._loaded: dict[str, Model] = {}
         self._compared = False
 
     def close(self) -> None:
@@ -350,6 +365,41 @@ class App:
         return tally, done
 
     @cached_property
+    def _ledger(self) -> Engine:
+        """The catalogue's database once more, for what stands beside the catalogue."""
+        from crosslens.catalog.clock import SetClock
+        from crosslens.catalog.connection import open_engine
+
+        self.settings.home.mkdir(parents=True, exist_ok=True)
+        engine = open_engine(self.catalog_url, busy_s=30.0, clock=SetClock(), connections=4)
+        self._closing.callback(engine.dispose)
+        return engine
+
+    @cached_property
+    def duplicates(self) -> DuplicateStore:
+        """Which products were found to be the same, and what was decided."""
+        from crosslens.catalog.sql_duplicates import SqlDuplicates
+
+        return SqlDuplicates(self._ledger)
+
+    @property
+    def duplicate_scanner(self) -> Scanner:
+        """What looks for duplicates."""
+        from crosslens.indexing.prints import PrintFile
+
+        return Scanner(
+            self.catalog,
+            self.media,
+            self.index,
+            looks=self.encoders.looks.space,
+            titles=self.encoders.text.space,
+            tokens=item_tokens,
+            prints=PrintFile(self.settings.home / "prints" / "1.bin"),
+            limits=self.limits,
+            threads=self.threads,
+        )
+
+    @cached_property
     def fetcher(self) -> Fetcher:
         """Pictures by URL, from public addresses only."""
         return GuardedFetcher(
@@ -395,6 +445,8 @@ class App:
             fetcher=self.fetcher,
             work=serving.work,
             attributes=self.settings.attributes,
+            duplicates=self.duplicates,
+            scan=lambda step: self.duplicate_scanner.scan(step),
             models=serving.models,
             rebuild=serving.rebuild,
             use=serving.use,
@@ -424,13 +476,61 @@ class App:
             used.setdefault(name or own.cross_modal, []).append(purpose)
         return used
 
-    def bundle(self, name: str) -> LoadedBundle:
-        """Load a bundle once, its towers shared by all callers."""
+    def bundle(self, name: str) -> Model:
+        """Load a bundle once, here or at the encode service; its towers are shared by all callers."""
+        if name not in self._loaded:
+            self._loaded[name] = self._kept(self._opened_bundle(name))
+        return self._loaded[name]
+
+    def _opened_bundle(self, name: str) -> Model:
+        if self.settings.encoder_url:
+            return self.encode_client.model(name)
         folder = self.shelf.folder(name)
-        if folder not in self._loaded:
-            self._loaded[folder] = LoadedBundle(load_bundle(folder), self.settings, self.threads)
-            self._closing.callback(self._loaded[folder].close)
-        return self._loaded[folder]
+        return LoadedBundle(load_bundle(folder), self.settings, self.threads)
+
+    @cached_property
+    def encode_client(self) -> EncodeClient:
+        """The connection to the encode service."""
+        from crosslens.encode.remote import EncodeClient
+
+        own = self.settings
+        return self._kept(
+            EncodeClient(
+                own.encoder_url,
+                token=own.encoder_token,
+                authority=own.encoder_ca,
+                deadline_s=own.encode_timeout_s,
+            )
+        )
+
+    def encode_server(self, *, open_door: bool = True) -> Server:
+        """
+        Make the encode service, with what the settings name loaded; it does not answer yet.
+
+        Args:
+            open_door: whether anyone may call as long as there is no API key.
+
+        Raises:
+            BrokenBundle: a bundle cannot be had.
+            Unavailable: the address cannot be had.
+        """
+        from crosslens.rpc.server import Server
+        from crosslens.rpc.service import Limits
+        from crosslens.rpc.stock import Stock
+
+        own = self.settings
+        stock = Stock(self.shelf, self.bundle, self.depot, usual=own.cross_modal)
+        for name in self.purposes():
+            stock.model("" if name == own.cross_modal else name)
+        limits = Limits(
+            calls=own.encode_queue,
+            picture_bytes=own.max_picture_bytes,
+            message_bytes=own.max_body_bytes,
+        )
+        host = f"[{own.host}]" if ":" in own.host else own.host
+        door = _rpc_door(own.home, open_door=open_door)
+        at = f"{host}:{own.rpc_port}"
+        return Server(stock, door, address=at, limits=limits, tls=_tls(own))
 
     def _require_own_spaces(self) -> None:
         spec, wanted = self.index.spec, self.index_store.wanted()
@@ -451,7 +551,8 @@ class App:
     def _product_texts(self) -> dict[Space, ProductText]:
         """Return, per text space, what of a product its bundle reads."""
         self.encoders  # noqa: B018 - loads the bundles that the settings name
-        return {b.space: b.product_text for b in self._loaded.values() if b.card.text}
+        cards = [bundle.card for bundle in self._loaded.values()]
+        return {card.vector_space: partial(_product_text, card.text) for card in cards if card.text}
 
     def _kept(self, part: ClosableT) -> ClosableT:
         self._closing.callback(part.close)
@@ -477,24 +578,37 @@ class LoadedBundle:
     @cached_property
     def words(self) -> TextEncoder:
         """The text tower."""
-        tower = self._bundle.text
-        if tower is None:
-            raise BrokenBundle(f"bundle {self.card.name} has no text tower")
-        return BatchedText(tower, self._batcher(tower.run))
+        return BatchedText(self._text, self._batcher(self._text.run))
 
     @cached_property
     def pictures(self) -> PictureEncoder:
         """The picture tower."""
-        tower = self._bundle.picture
-        if tower is None:
-            raise BrokenBundle(f"bundle {self.card.name} has no picture tower")
-        return BatchedPictures(tower, self._batcher(tower.run))
+        return BatchedPictures(self._picture, self._batcher(self._picture.run))
 
-    def product_text(self, product: Product) -> str:
-        """Return what of a product this bundle's words are made of."""
-        card = self.card.text
-        fields = product.fields
-        return card.product_text(title=fields.title, description=fields.description) if card else ""
+    @property
+    def _text(self) -> OnnxText:
+        if self._bundle.text is None:
+            raise BrokenBundle(f"bundle {self.card.name} has no text tower")
+        return self._bundle.text
+
+    @property
+    def _picture(self) -> OnnxPictures:
+        if self._bundle.picture is None:
+            raise BrokenBundle(f"bundle {self.card.name} has no picture tower")
+        return self._bundle.picture
+
+    def token_ids(self, texts: Sequence[str], *, queries: bool) -> list[Row]:
+        """Cut words into token ids."""
+        tower = self._text
+        return tower.prepare_queries(texts) if queries else tower.prepare_items(texts)
+
+    def text_inputs(self, texts: Sequence[str], *, queries: bool) -> dict[str, Row]:
+        """Make of words what the tower takes."""
+        return self._text.feeds(self.token_ids(texts, queries=queries))
+
+    def picture_inputs(self, pictures: Sequence[bytes]) -> dict[str, Row]:
+        """Make of pictures what the tower takes."""
+        return self._picture.feeds(self._picture.prepare(pictures))
 
     def check(self) -> CheckReport:
         """
@@ -531,6 +645,42 @@ def build(settings: Settings, **parts: Any) -> Iterator[App]:
         yield app
     finally:
         app.close()
+
+
+def _product_text(card: TextCard, product: Product) -> str:
+    """Return what of a product a bundle's words are made of."""
+    return card.product_text(title=product.fields.title, description=product.fields.description)
+
+
+def _tls(settings: Settings) -> Tls | None:
+    from crosslens.rpc.server import Tls
+
+    certificate, key = settings.rpc_certificate, settings.rpc_key
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None:
+        raise InvalidRequest("TLS needs both rpc_certificate and rpc_key")
+    return Tls(certificate, key, settings.rpc_callers)
+
+
+def _rpc_door(home: Path, *, open_door: bool) -> Callable[[str | None, bool], None]:
+    """Let in who has an API key, the same ones as over HTTP."""
+    from crosslens.api.keys import KeyFile, Role
+
+    keys = KeyFile(home / "keys.json")
+
+    def admit(token: str | None, admin: bool) -> None:
+        if token is None and open_door and not keys.all():
+            return
+        key = keys.find(token or "")
+        if key is None:
+            message = "no API key" if token is None else "the API key is not known"
+            raise Unauthenticated(message, hint="send authorization: Bearer KEY")
+        needed = Role.ADMIN if admin else Role.READ
+        if not key.role.permits(needed):
+            raise Forbidden(f"this needs the role {needed}, the key has {key.role}")
+
+    return admit
 
 
 def _bounds(settings: Settings, *, open_door: bool) -> Bounds:

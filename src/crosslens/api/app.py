@@ -11,6 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 from crosslens import __version__
 from crosslens.api import (
     batch,
+    duplicates,
     health,
     imports,
     models,
@@ -58,7 +59,18 @@ def create_app(services: Services, bounds: Bounds | None = None) -> FastAPI:
     problems.install(app)
     openapi.install(app)
     # Searches first, since paths are tried in order; `products` has /product/list before its ids.
-    for part in (search, health, batch, products, shown, imports, upkeep, models, quality):
+    for part in (
+        search,
+        health,
+        batch,
+        products,
+        shown,
+        imports,
+        upkeep,
+        models,
+        quality,
+        duplicates,
+    ):
         app.include_router(part.router)
     app.add_middleware(Envelope, bounds=bounds, metrics=runtime.metrics)
     if bounds.cors_origins:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from crosslens.catalog.duplicates import DuplicateStore, MemoryDuplicates, Pair
 from crosslens.catalog.editing import Editor
 from crosslens.catalog.fetch import Fetcher
 from crosslens.catalog.media import MediaStore
@@ -20,6 +21,8 @@ from crosslens.vectors.index import IndexStore
 
 Step = Callable[[int, int], None]
 """Called with how many products are done, and of how many."""
+Phases = Callable[[str, int, int], None]
+"""Called with a phase, how much of it is done, and of how much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,7 @@ class Services:
         use: switch to a bundle: purpose, name, what to tell about progress.
         shelf: which bundles there are.
         judged: judged sets by name, beside those in the home.
+        scan: look for duplicates; called with what to tell about progress.
     """
 
     home: Path
@@ -54,6 +58,8 @@ class Services:
     use: Callable[[str, str, Step], Mapping[str, Any]] = lambda purpose, name, step: _cannot()
     shelf: Shelf | None = None
     judged: Mapping[str, Path] = field(default_factory=dict)
+    duplicates: DuplicateStore = field(default_factory=MemoryDuplicates)
+    scan: Callable[[Phases], Sequence[Pair]] = lambda step: ()
 
 
 def _cannot() -> Mapping[str, Any]:

@@ -20,7 +20,7 @@ KEPT = 100  # ended tasks that can be asked about
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with a phase, how much of it is done, and of how much."""
 Work: TypeAlias = Callable[[Progress], Mapping[str, Any]]
-Kind: TypeAlias = Literal["rebuild", "use", "check", "audit", "evaluation"]
+Kind: TypeAlias = Literal["rebuild", "use", "check", "audit", "evaluation", "duplicates"]
 
 
 class State(StrEnum):

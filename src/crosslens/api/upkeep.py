@@ -42,7 +42,7 @@ class TaskOut(Wire):
     """Long work of the service: how far it is, and in the end what came out or went wrong."""
 
     task: str
-    kind: Literal["rebuild", "use", "check", "audit", "evaluation"]
+    kind: Literal["rebuild", "use", "check", "audit", "evaluation", "duplicates"]
     about: str
     state: Literal["waiting", "running", "done", "failed"]
     phase: str

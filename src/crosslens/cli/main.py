@@ -9,10 +9,21 @@ from typing import Annotated
 
 import typer
 
-from crosslens.cli import catalog
+from crosslens.cli import (
+    catalog,
+    evaluate,
+    imports,
+    index,
+    key,
+    model,
+    product,
+    sample,
+    search,
+    train,
+)
 from crosslens.cli import demo as demo_command
 from crosslens.cli import doctor as doctor_command
-from crosslens.cli import evaluate, imports, index, key, model, product, sample, search, train
+from crosslens.cli import duplicates as duplicates_commands
 from crosslens.cli import page as page_command
 from crosslens.cli import serve as serve_command
 from crosslens.cli.screen import State, report_error
@@ -34,6 +45,7 @@ app.add_typer(model.app, name="model")
 app.add_typer(sample.app, name="sample")
 app.add_typer(train.app, name="train")
 app.command("evaluate")(evaluate.evaluate)
+app.add_typer(duplicates_commands.app, name="duplicates")
 app.add_typer(key.app, name="key")
 app.command("serve")(serve_command.serve)
 app.command("page")(page_command.page)

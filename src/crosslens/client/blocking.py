@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar, Unpack
 
 import httpx
 
-from crosslens.client import calls, tending
+from crosslens.client import calls, shaping, tending
 from crosslens.client.answers import (
     Answer,
     BatchResult,
@@ -32,6 +32,7 @@ from crosslens.client.calls import (
 from crosslens.client.replies import Reply
 from crosslens.client.retrying import Patience, settled
 from crosslens.client.sending import LOCAL, answered, headers_of, keywords, reply_of
+from crosslens.client.shaping import DuplicatePage, SuggestedTitle
 from crosslens.client.tending import (
     AskedQuery,
     Compared,
@@ -292,6 +293,31 @@ class Client:
     def use_model(self, name: str, *, purpose: str = "cross-modal") -> Task:
         """Check a bundle, index everything for it, and switch; role admin."""
         return self._do(tending.use_model(name, purpose))
+
+    def duplicates(
+        self, *, tiers: Sequence[str] = (), limit: int = 20, offset: int = 0
+    ) -> DuplicatePage:
+        """Read clusters of products that look like one; tiers: exact, near, same_product."""
+        return self._do(shaping.duplicates(tiers, limit, offset))
+
+    def scan_duplicates(self) -> Task:
+        """Begin to look through the whole catalogue for duplicates."""
+        return self._do(shaping.scan_duplicates())
+
+    def decide_duplicates(
+        self, product_ids: Sequence[int], verdict: str, *, keep: int | None = None
+    ) -> Product | None:
+        """
+        Remember what is true of some products: distinct, merged into `keep`, or open again.
+
+        Returns:
+            The product that stays, if they were merged.
+        """
+        return self._do(shaping.decide_duplicates(product_ids, verdict, keep))
+
+    def suggest_titles(self, product_id: int, *, limit: int = 5) -> list[SuggestedTitle]:
+        """Ask for titles that fit the pictures of a product."""
+        return self._do(shaping.suggest_titles(product_id, limit))
 
     def tasks(self) -> list[Task]:
         """List long work of the service, newest first."""

@@ -12,7 +12,7 @@ from typing import Any, Self, TypeVar, Unpack
 
 import httpx
 
-from crosslens.client import calls, tending
+from crosslens.client import calls, shaping, tending
 from crosslens.client.answers import (
     Answer,
     BatchResult,
@@ -33,6 +33,7 @@ from crosslens.client.calls import (
 from crosslens.client.replies import Reply
 from crosslens.client.retrying import Patience, settled
 from crosslens.client.sending import LOCAL, answered, headers_of, keywords, reply_of
+from crosslens.client.shaping import DuplicatePage, SuggestedTitle
 from crosslens.client.tending import (
     AskedQuery,
     Compared,
@@ -260,6 +261,31 @@ class AsyncClient:
     async def use_model(self, name: str, *, purpose: str = "cross-modal") -> Task:
         """Check a bundle, index everything for it, and switch; role admin."""
         return await self._do(tending.use_model(name, purpose))
+
+    async def duplicates(
+        self, *, tiers: Sequence[str] = (), limit: int = 20, offset: int = 0
+    ) -> DuplicatePage:
+        """Read clusters of products that look like one; tiers: exact, near, same_product."""
+        return await self._do(shaping.duplicates(tiers, limit, offset))
+
+    async def scan_duplicates(self) -> Task:
+        """Begin to look through the whole catalogue for duplicates."""
+        return await self._do(shaping.scan_duplicates())
+
+    async def decide_duplicates(
+        self, product_ids: Sequence[int], verdict: str, *, keep: int | None = None
+    ) -> Product | None:
+        """
+        Remember what is true of some products: distinct, merged into `keep`, or open again.
+
+        Returns:
+            The product that stays, if they were merged.
+        """
+        return await self._do(shaping.decide_duplicates(product_ids, verdict, keep))
+
+    async def suggest_titles(self, product_id: int, *, limit: int = 5) -> list[SuggestedTitle]:
+        """Ask for titles that fit the pictures of a product."""
+        return await self._do(shaping.suggest_titles(product_id, limit))
 
     async def tasks(self) -> list[Task]:
         """List long work of the service, newest first."""
