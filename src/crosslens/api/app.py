@@ -58,6 +58,7 @@ def create_app(services: Services, bounds: Bounds | None = None) -> FastAPI:
     app.state.runtime = runtime
     problems.install(app)
     openapi.install(app)
+    app.router.routes.append(search.route)
     # Searches first, since paths are tried in order; `products` has /product/list before its ids.
     for part in (
         search,

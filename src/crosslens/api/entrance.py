@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 from fastapi import Depends, Request
@@ -26,11 +27,7 @@ def allow(role: Role, lane: Callable[[Lanes], Lane]) -> Any:
     """
 
     async def enter(request: Request) -> AsyncIterator[Caller]:
-        runtime = runtime_of(request)
-        caller = runtime.guard.identify(request.headers)
-        request.scope["crosslens.key"] = caller.key_id
-        runtime.guard.admit(caller, role)
-        with lane(runtime.lanes).admission():
+        with admitted(request, role, lane) as caller:
             try:
                 yield caller
             finally:
@@ -38,6 +35,23 @@ def allow(role: Role, lane: Callable[[Lanes], Lane]) -> Any:
 
     enter.__dict__["role"] = role
     return Depends(enter)
+
+
+@contextmanager
+def admitted(request: Request, role: Role, lane: Callable[[Lanes], Lane]) -> Iterator[Caller]:
+    """
+    Be let in; what `allow` does.
+
+    Raises:
+        Unauthenticated, Forbidden: by whom the request is.
+        RateLimited, Overloaded: it is one too many.
+    """
+    runtime = runtime_of(request)
+    caller = runtime.guard.identify(request.headers)
+    request.scope["crosslens.key"] = caller.key_id
+    runtime.guard.admit(caller, role)
+    with lane(runtime.lanes).admission():
+        yield caller
 
 
 def caller_id(request: Request) -> str:

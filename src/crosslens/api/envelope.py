@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from time import monotonic
-from typing import Any
+from typing import Any, TypeAlias
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars
 
 from crosslens.api.metrics import Metrics
 from crosslens.api.problems import TooSlow, refuse, unexpected
@@ -18,19 +20,21 @@ from crosslens.api.services import Bounds
 from crosslens.errors import CrosslensError, Overloaded, TooLarge
 from crosslens.telemetry import logger
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _DOCS = "/docs"
-_SAFE = {
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "referrer-policy": "no-referrer",
-    "cross-origin-resource-policy": "same-site",
-    "content-security-policy": "default-src 'none'; frame-ancestors 'none'; sandbox",
-    "cache-control": "no-store",
-}
+_Raw: TypeAlias = Sequence[tuple[bytes, bytes]]
+_POLICY = b"content-security-policy"
+_SAFE: _Raw = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-site"),
+    (_POLICY, b"default-src 'none'; frame-ancestors 'none'; sandbox"),
+    (b"cache-control", b"no-store"),
+)
 _DOCS_POLICY = (  # the page of FastAPI takes its scripts from there
-    "default-src 'self'; frame-ancestors 'none'; img-src 'self' data: https://fastapi.tiangolo.com;"
-    " style-src https://cdn.jsdelivr.net; script-src https://cdn.jsdelivr.net 'unsafe-inline'"
+    b"default-src 'self'; frame-ancestors 'none'; img-src 'self' data: https://fastapi.tiangolo.com;"
+    b" style-src https://cdn.jsdelivr.net; script-src https://cdn.jsdelivr.net 'unsafe-inline'"
 )
 
 
@@ -46,56 +50,45 @@ class Envelope:
         self._app = app
         self._bounds = bounds
         self._metrics = metrics
-        self._log = logger("api")
+        self._ids = _ids()
         self._pending_bytes = 0
+
+    @cached_property
+    def _log(self) -> Any:
+        return logger("api").bind()  # once, at the first request: then logging is set up
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _request_id(Headers(scope=scope).get("x-request-id"))
-        scope["crosslens.request_id"] = request_id
-        with bound_contextvars(request=request_id):
-            await self._serve(scope, receive, send, request_id)
+        given = _header(scope["headers"], b"x-request-id")
+        request_id = given if _REQUEST_ID.fullmatch(given) else next(self._ids)
+        scope["crosslens.request_id"] = request_id.decode("ascii")
+        bind_contextvars(request=scope["crosslens.request_id"])  # each request is a task of its own
+        await self._serve(scope, receive, send, request_id)
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, request_id: bytes) -> None:
         started, status = monotonic(), 0
-        headers = _SAFE | {"x-request-id": request_id}
-        if scope["path"] == _DOCS:
-            headers = headers | {"content-security-policy": _DOCS_POLICY}
+        own = ((b"x-request-id", request_id), *_safe(scope["path"]))
 
         async def sending(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                _complete(message, headers)
+                message["headers"] = _completed(message.get("headers", ()), own)
             await send(message)
 
         body = _Body(self, scope, receive)
         try:
-            await self._answer(scope, body, sending, request_id)
+            body.check_announced()
+            await self._app(scope, body.receive, sending)
+        except Exception as exc:  # noqa: BLE001 - whatever it is, the caller gets an answer
+            if not status:
+                await _refused(exc, scope["crosslens.request_id"])(scope, body.receive, sending)
         finally:
             self._pending_bytes -= body.pending
             self._note(scope, status, monotonic() - started)
-
-    async def _answer(self, scope: Scope, body: _Body, send: Send, request_id: str) -> None:
-        begun = False
-
-        async def sending(message: Message) -> None:
-            nonlocal begun
-            begun = True
-            await send(message)
-
-        try:
-            body.check_announced()
-            await self._app(scope, body.receive, sending)
-        except CrosslensError as exc:
-            if not begun:
-                await refuse(exc, request_id)(scope, body.receive, send)
-        except Exception as exc:  # noqa: BLE001 - whatever it is, the caller gets an answer
-            if not begun:
-                await unexpected(exc, request_id)(scope, body.receive, send)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "")
@@ -126,7 +119,7 @@ class _Body:
         bounds = envelope._bounds
         self._envelope = envelope
         self._receive = receive
-        self._announced = Headers(scope=scope).get("content-length", "")
+        self._announced = _header(scope["headers"], b"content-length")
         self._to_disk = scope["path"] == "/import"
         self._most = bounds.max_import_bytes if self._to_disk else bounds.max_body_bytes
         self._within_s = bounds.body_timeout_s * (20 if self._to_disk else 1)
@@ -137,7 +130,7 @@ class _Body:
 
     def check_announced(self) -> None:
         """Refuse a body that says itself that it is too large."""
-        if self._announced.isdecimal() and int(self._announced[:20]) > self._most:
+        if self._announced.isdigit() and int(self._announced[:20]) > self._most:
             raise self._too_large(int(self._announced[:20]))
 
     async def receive(self) -> Message:
@@ -176,11 +169,35 @@ class _Body:
         )
 
 
-def _request_id(given: str | None) -> str:
-    return given if given and _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+def _ids() -> Iterator[bytes]:
+    """
+    Yield request ids that no other process has.
+
+    Asking the system for chance each time would let go of the interpreter lock each time.
+    """
+    mine = secrets.token_hex(5)
+    return (f"{mine}{number:06x}".encode() for number in itertools.count(secrets.randbelow(4096)))
 
 
-def _complete(message: dict[str, Any] | Message, headers: dict[str, str]) -> None:
-    own = MutableHeaders(raw=message.setdefault("headers", []))
-    for name, value in headers.items():
-        own.setdefault(name, value)
+def _header(headers: _Raw, name: bytes) -> bytes:
+    """Return the first header of a name, which ASGI has in lower case; empty if there is none."""
+    return next((value for key, value in headers if key == name), b"")
+
+
+def _safe(path: str) -> _Raw:
+    if path != _DOCS:
+        return _SAFE
+    return [(name, _DOCS_POLICY if name == _POLICY else value) for name, value in _SAFE]
+
+
+def _completed(headers: Iterable[tuple[bytes, bytes]], own: _Raw) -> list[tuple[bytes, bytes]]:
+    """Add headers that an answer does not have already."""
+    told = list(headers)
+    present = {name for name, _ in told}
+    return told + [header for header in own if header[0] not in present]
+
+
+def _refused(exc: Exception, request_id: str) -> ASGIApp:
+    if isinstance(exc, CrosslensError):
+        return refuse(exc, request_id)
+    return unexpected(exc, request_id)

@@ -46,6 +46,9 @@ def test_without_a_key_nothing_but_health_is_told(
         refused = shop.http.get(path)
         assert (refused.status_code, refused.json()["code"]) == (401, "unauthenticated")
         assert refused.headers["www-authenticate"].startswith("Bearer")
+    asked = {"json": {"words": "shoe"}}
+    for more, status in ((headers[Role.READ], 200), ({"x-api-key": "x"}, 401), ({}, 401)):
+        assert shop.http.post("/search", headers=more, **asked).status_code == status
     assert shop.http.get("/health").status_code == 200
     assert set(shop.http.get("/ready").json()["checks"]["catalog"]) == {"ok"}
     assert shop.http.get("/ready", headers=headers[Role.READ]).json()["checks"]["catalog"] == {
