@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test check setup servers screenshots format lint types arch unit clean
+.PHONY: help demo test check setup servers screenshots proto format lint types arch unit clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -36,6 +36,10 @@ servers:  ## install Debian's packages that tests start, where apt and root are 
 		apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
 		apt-get install -qq -y --no-install-recommends $(DEBIAN) >/dev/null; \
 	else echo "not installed, so their tests are skipped: $(DEBIAN)"; fi
+
+proto: $(STAMP)  ## write the code of the encode service's messages anew
+	$(BIN)/python -m grpc_tools.protoc --proto_path=src --python_out=src --pyi_out=src \
+		--grpc_python_out=src src/crosslens/encode/wire.proto
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -53,7 +53,9 @@ class Settings(BaseSettings):
     s3_endpoint: str = Field(
         "", description="URL of the S3-compatible store; empty: Amazon's. Keys: AWS_ACCESS_KEY_ID"
     )
-    s3_region: str = Field("", description="region of the store; empty: as AWS_REGION or its files say")
+    s3_region: str = Field(
+        "", description="region of the store; empty: as AWS_REGION or its files say"
+    )
     bundles_url: str = Field(
         "", description="where bundles are shared: `s3://bucket/prefix` or a folder"
     )
@@ -102,6 +104,25 @@ class Settings(BaseSettings):
     )
     max_tries: int = Field(
         5, ge=1, description="failures after which a change is parked for a person to look at"
+    )
+    encoder_url: str = Field(
+        "",
+        description="encode service that computes vectors for this process: `grpc://host:port`, or "
+        "`grpcs://` for TLS; empty: this process itself",
+    )
+    encoder_token: str = Field("", repr=False, description="API key of the encode service")
+    encoder_ca: Path | None = Field(
+        None, description="PEM file of who signed its certificate; empty: as the machine knows"
+    )
+    rpc_port: int = Field(
+        6010, ge=0, le=65_535, description="port on which the encode service listens; 0: any free"
+    )
+    rpc_certificate: Path | None = Field(
+        None, description="PEM file with the encode service's certificate; empty: no TLS"
+    )
+    rpc_key: Path | None = Field(None, description="PEM file with the key of that certificate")
+    rpc_callers: Path | None = Field(
+        None, description="PEM file of who signs callers' certificates; empty: they need none"
     )
     host: str = Field(
         "127.0.0.1", description="address to listen on; other than loopback needs an API key"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from crosslens.encode.batching import BatchedPictures, BatchedText, Batcher
 from crosslens.encode.cache import CachedPictures, CachedText
 from crosslens.encode.encoder import PictureEncoder, TextEncoder
 from crosslens.encode.onnx import OnnxBundle, load
+from crosslens.encode.remote import RemoteModel
 from crosslens.errors import UnreadablePicture
 from crosslens.values import Space
+from encode_service import encoding
 from fakes import FakePictureEncoder, FakeTextEncoder
 from tiny_bundle import png, write_tiny
 
@@ -50,37 +53,50 @@ def _batched_pictures(bundle: OnnxBundle) -> BatchedPictures:
     return BatchedPictures(bundle.picture, batcher, at_once=3)
 
 
-TEXT: dict[str, Callable[[OnnxBundle], Any]] = {
-    "onnx": lambda bundle: bundle.text,
-    "batched": _batched_text,
-    "cached": lambda bundle: CachedText(_batched_text(bundle), entries=3),
-    "fake": lambda _: FakeTextEncoder(Space("fake/fp32", 8)),
+@pytest.fixture(scope="module")
+def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RemoteModel]:
+    """The same bundle behind an encode service."""
+    with encoding(tmp_path_factory.mktemp("service")) as house, closing(house.client()) as client:
+        yield client.model("tiny")
+
+
+TEXT: dict[str, Callable[[OnnxBundle, RemoteModel], Any]] = {
+    "onnx": lambda bundle, _: bundle.text,
+    "batched": lambda bundle, _: _batched_text(bundle),
+    "remote": lambda _, remote: remote.words,
+    "cached": lambda bundle, _: CachedText(_batched_text(bundle), entries=3),
+    "fake": lambda *_: FakeTextEncoder(Space("fake/fp32", 8)),
 }
-PICTURE: dict[str, Callable[[OnnxBundle], Any]] = {
-    "onnx": lambda bundle: bundle.picture,
-    "batched": _batched_pictures,
-    "cached": lambda bundle: CachedPictures(_batched_pictures(bundle), entries=3),
-    "fake": lambda _: FakePictureEncoder(Space("fake/fp32", 8)),
+PICTURE: dict[str, Callable[[OnnxBundle, RemoteModel], Any]] = {
+    "onnx": lambda bundle, _: bundle.picture,
+    "batched": lambda bundle, _: _batched_pictures(bundle),
+    "remote": lambda _, remote: remote.pictures,
+    "cached": lambda bundle, _: CachedPictures(_batched_pictures(bundle), entries=3),
+    "fake": lambda *_: FakePictureEncoder(Space("fake/fp32", 8)),
 }
 
 
 @pytest.fixture(params=TEXT)
-def text(request: pytest.FixtureRequest, bundle: OnnxBundle) -> TextEncoder:
-    return TEXT[request.param](bundle)
+def text(request: pytest.FixtureRequest, bundle: OnnxBundle, remote: RemoteModel) -> TextEncoder:
+    return TEXT[request.param](bundle, remote)
 
 
 @pytest.fixture(params=PICTURE)
-def pictures(request: pytest.FixtureRequest, bundle: OnnxBundle) -> PictureEncoder:
-    return PICTURE[request.param](bundle)
+def pictures(
+    request: pytest.FixtureRequest, bundle: OnnxBundle, remote: RemoteModel
+) -> PictureEncoder:
+    return PICTURE[request.param](bundle, remote)
 
 
 @pytest.fixture(params=[*(f"text-{n}" for n in TEXT), *(f"picture-{n}" for n in PICTURE)])
-def side(request: pytest.FixtureRequest, bundle: OnnxBundle) -> tuple[Any, list[Any], Space]:
+def side(
+    request: pytest.FixtureRequest, bundle: OnnxBundle, remote: RemoteModel
+) -> tuple[Any, list[Any], Space]:
     kind, name = request.param.split("-")
     if kind == "text":
-        encoder = TEXT[name](bundle)
+        encoder = TEXT[name](bundle, remote)
         return encoder.encode_queries, WORDS, encoder.space
-    encoder = PICTURE[name](bundle)
+    encoder = PICTURE[name](bundle, remote)
     return encoder.encode_pictures, PICTURES, encoder.space
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from crosslens.cli import processes
 from crosslens.cli.screen import opened
 
 if TYPE_CHECKING:
@@ -21,6 +22,11 @@ GRACE_S = 20
 BACKLOG = 2048
 
 
+app = typer.Typer(help="Serve over HTTP; alone, everything in one process.")
+app.command("encoder")(processes.encoder)
+
+
+@app.callback(invoke_without_command=True)
 def serve(
     context: typer.Context,
     host: Annotated[
@@ -32,8 +38,12 @@ def serve(
         typer.Option(help="Port; 0 takes a free one. [default: 6008]", show_default=False),
     ] = None,
 ) -> None:
-    """Serve search and catalogue over HTTP until Ctrl-C."""
+    """Serve search and catalogue over HTTP until Ctrl-C: API and worker in one process."""
     changes: dict[str, Any] = {"host": host, "port": port}
+    if context.invoked_subcommand is not None:
+        if any(value is not None for value in changes.values()):
+            raise typer.BadParameter(f"options stand after `{context.invoked_subcommand}`")
+        return
     given = {name: value for name, value in changes.items() if value is not None}
     with opened(context, **given) as app:
         settings = app.settings

@@ -115,9 +115,13 @@ class OnnxText:
         return out
 
     def _run(self, rows: Sequence[Row]) -> Floats:
+        return self._tower.vectors(self.feeds(rows))
+
+    def feeds(self, rows: Sequence[Row]) -> dict[str, Row]:
+        """Pad rows to the longest, as inputs of the graph by name: int64 [N, L] each."""
         ids, mask = self._words.pad(rows)
         feeds = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-        return self._tower.vectors({name: feeds[name] for name in self._tower.inputs})
+        return {name: feeds[name] for name in sorted(self._tower.inputs)}
 
     def encode_queries(self, words: Sequence[str]) -> Vectors:
         """Encode what people ask for: [N, dim]."""
@@ -151,8 +155,13 @@ class OnnxPictures:
         out = np.empty((len(rows), self.space.dim), np.float32)
         for start in range(0, len(rows), MAX_ROWS):
             stop = start + MAX_ROWS
-            out[start:stop] = self._tower.vectors({"pixel_values": np.stack(rows[start:stop])})
+            out[start:stop] = self._tower.vectors(self.feeds(rows[start:stop]))
         return out
+
+    def feeds(self, rows: Sequence[Row]) -> dict[str, Row]:
+        """Stack rows, as inputs of the graph by name: float32 [N, 3, H, W]."""
+        size = (3, self.card.height, self.card.width)
+        return {"pixel_values": np.stack(rows) if rows else np.empty((0, *size), np.float32)}
 
     def encode_pictures(self, pictures: Sequence[bytes]) -> Vectors:
         """

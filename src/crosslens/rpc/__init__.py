@@ -1,0 +1,1 @@
+"""The gRPC door: encoders for other processes."""
