@@ -28,6 +28,19 @@ from crosslens.api.runtime import Runtime
 from crosslens.api.services import Bounds, Services
 
 DESCRIPTION = "Find products by picture, by words, or by “like this, but red”."
+# Searches first, since paths are tried in order; `products` has /product/list before its ids.
+PARTS = (
+    search,
+    health,
+    batch,
+    products,
+    shown,
+    imports,
+    upkeep,
+    models,
+    quality,
+    duplicates,
+)
 _TOLD = ["ETag", "Idempotency-Replayed", "Location", "Retry-After", "X-Request-Id"]
 
 
@@ -59,19 +72,7 @@ def create_app(services: Services, bounds: Bounds | None = None) -> FastAPI:
     problems.install(app)
     openapi.install(app)
     app.router.routes.append(search.route)
-    # Searches first, since paths are tried in order; `products` has /product/list before its ids.
-    for part in (
-        search,
-        health,
-        batch,
-        products,
-        shown,
-        imports,
-        upkeep,
-        models,
-        quality,
-        duplicates,
-    ):
+    for part in PARTS:
         app.include_router(part.router)
     app.add_middleware(Envelope, bounds=bounds, metrics=runtime.metrics)
     if bounds.cors_origins:

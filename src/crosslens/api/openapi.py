@@ -216,6 +216,8 @@ def _complete(operation: Json, *, guarded: bool) -> None:
         operation["security"] = [{"key": []}]
     for status in common:
         operation["responses"].setdefault(str(status), _problem(status))
+    if "HTTPValidationError" in str(operation["responses"].get("422")):
+        operation["responses"]["422"] = _problem(422)  # FastAPI's own shape is not ours
     if "requestBody" in operation:
         operation["responses"].setdefault("408", _problem(408))
 

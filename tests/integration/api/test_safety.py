@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from crosslens.api import batch, health, imports, models, products, quality, search, shown, upkeep
+from crosslens.api.app import PARTS
 from crosslens.api.keys import KeyFile, Role
 from crosslens.api.services import Bounds
 from crosslens.errors import StorageFull, Unavailable
@@ -18,7 +18,6 @@ from house import House
 from service import Served, base64_of, served
 
 OPEN = {"/health", "/ready"}
-PARTS = (batch, health, imports, models, products, quality, search, shown, upkeep)
 
 
 @pytest.fixture
