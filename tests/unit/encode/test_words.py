@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crosslens.encode.cards import TextCard
+from crosslens.encode.cards import Side, TextCard
 from crosslens.encode.towers import by_length
 from crosslens.encode.words import Words
 from crosslens.errors import BrokenBundle
@@ -35,6 +35,25 @@ def test_rows_are_padded_to_the_longest_of_the_batch() -> None:
     assert ids.tolist() == [[2, 3, 4], [2, 0, 0]]
     assert mask.tolist() == [[1, 1, 1], [1, 0, 0]]
     assert words.pad([])[0].shape == (0, 0)
+
+
+def test_a_card_may_pad_to_a_fixed_length_on_either_side() -> None:
+    right = Words(TextCard(max_tokens=4, pad_to=5), tokenizer())
+    ids, mask = right.pad(right.rows(["ab"]))
+    assert ids.tolist() == [[2, 3, 4, 0, 0]]
+    assert mask.tolist() == [[1, 1, 1, 0, 0]]
+    assert right.lengths(right.rows(["ab", "a"])) == [5, 5]
+    left = Words(TextCard(max_tokens=4, pad_to=5, pad_side=Side.LEFT), tokenizer())
+    ids, mask = left.pad(left.rows(["ab"]))
+    assert ids.tolist() == [[0, 0, 2, 3, 4]]
+    assert mask.tolist() == [[0, 0, 1, 1, 1]]
+
+
+def test_padding_below_the_longest_text_is_refused() -> None:
+    with pytest.raises(BrokenBundle, match=r"text\.pad_to is 3"):
+        TextCard(max_tokens=4, pad_to=3)
+    with pytest.raises(BrokenBundle, match=r"text\.pad_side is 'middle'"):
+        TextCard(max_tokens=4, pad_side="middle")  # type: ignore[arg-type]
 
 
 def test_what_the_tokenizer_declares_of_padding_and_truncation_is_overruled() -> None:
