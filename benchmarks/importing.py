@@ -3,6 +3,8 @@ Import beside the encoder alone, in one run.
 
     python benchmarks/importing.py ../shared/data/fashion9k --products 3000
 
+With `--bundle FOLDER` both use that cross-modal bundle, such as a ViT-B/16 of `encoders.py`.
+
 Alone: read each product's pictures, decode and encode them, encode its text, on as many threads as
 the import uses. Import: all of that, and check, hash and store the pictures, write rows and
 changes, cut keywords, write the index, build its graph. Rounds of both are interleaved.
@@ -31,6 +33,7 @@ def main() -> None:
     parser.add_argument("path", type=Path)
     parser.add_argument("--products", type=int, default=2_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--bundle", default="crosslens-mini")
     options = parser.parse_args()
     found = (entry for entry in open_source(options.path) if isinstance(entry, Record))
     records = list(islice(found, options.products))
@@ -39,7 +42,7 @@ def main() -> None:
         for name, work in (("encoder alone", encode), ("import", store)):
             with (
                 tempfile.TemporaryDirectory() as home,
-                wiring.build(settings.load(Path(home))) as app,
+                wiring.build(settings.load(Path(home), cross_modal=options.bundle)) as app,
             ):
                 app.encoders.words.encode_queries(["warm"])
                 rates[name].append(timed(app, work, records))
