@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -34,12 +34,20 @@ def encoder(
     minutes: Annotated[float, typer.Option(min=0, help="Stop after so long; 0: no limit.")] = 0.0,
     products: Annotated[int, typer.Option(min=2, help="Products per step.")] = 96,
     rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 2e-3,
+    validate_every: Annotated[
+        int, typer.Option(min=1, help="Steps between validations; each saves the run.")
+    ] = 500,
     start_from: Annotated[
-        Path | None, typer.Option(help="Run to fine-tune; its shape and words are kept.")
+        Path | None,
+        typer.Option(help="Bundle or run to fine-tune; its shape and words are kept."),
     ] = None,
     new_words: Annotated[
         bool, typer.Option("--new-words", help="With --start-from: learn this data's words anew.")
     ] = False,
+    attribute: Annotated[
+        list[str] | None,
+        typer.Option(help="Attribute whose values people search by; may be repeated."),
+    ] = None,
     resume: Annotated[bool, typer.Option(help="Go on with the run that is there.")] = False,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0: PyTorch decides.")] = 0,
@@ -52,12 +60,13 @@ def encoder(
     from crosslens.train.config import TrainConfig
     from crosslens.train.run import train_encoder
 
+    start_from = _start(context, start_from)
     config = TrainConfig(
         folder=run, steps=steps, max_minutes=minutes, products=products, learning_rate=rate,
         start_from=start_from, new_words=new_words, device=device, threads=threads, seed=seed,
-        tensorboard=tensorboard,
+        tensorboard=tensorboard, validate_every=validate_every,
     )  # fmt: skip
-    source = _source(context, config, rendered, data)
+    source = _source(context, config, rendered, data, attribute or ())
     outcome = train_encoder(config, source, resume=resume, report=_report)
     recalls = {name: [r.at_1, r.at_10] for name, r in outcome.recalls.items()}
     if as_json:
@@ -84,6 +93,9 @@ def export(
     name: Annotated[str, typer.Argument(help="Name of the bundle, or a folder for it.")],
     about: Annotated[str, typer.Option(help="What it is, for its card.")] = "An own encoder.",
     licence: Annotated[str, typer.Option(help="Licence of the weights.")] = "private",
+    full: Annotated[
+        bool, typer.Option("--full", help="Store float32 instead of float16; twice as large.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Make a bundle of a run's best model, if it passes the parity gate."""
@@ -92,7 +104,7 @@ def export(
 
     with opened(context) as app:
         folder = Path(name) if "/" in name else app.settings.home / "bundles" / name
-    card = write(run, folder, name=folder.name, about=about, licence=licence)
+    card = write(run, folder, name=folder.name, about=about, licence=licence, halved=not full)
     if as_json:
         print_json({"name": card.name, "space": card.space, "folder": str(folder)})
     else:
@@ -106,8 +118,20 @@ def _require_torch() -> None:
         raise MissingExtra("training is not installed", hint="pip install 'crosslens[train]'")
 
 
+def _start(context: typer.Context, named: Path | None) -> Path | None:
+    """Find a run by its folder, a bundle by its folder or its name."""
+    if named is None or named.is_dir():
+        return named
+    with opened(context) as app:
+        return app.shelf.folder(str(named))
+
+
 def _source(
-    context: typer.Context, config: TrainConfig, rendered: int | None, data: Path | None
+    context: typer.Context,
+    config: TrainConfig,
+    rendered: int | None,
+    data: Path | None,
+    attributes: Sequence[str],
 ) -> Source:
     from crosslens.train.listed import ListedSource
     from crosslens.train.rendered import RenderConfig
@@ -118,7 +142,7 @@ def _source(
             RenderConfig(products=rendered, seed=config.seed), folder=config.folder / "pictures"
         )
     with opened(context) as app:
-        found = _listings(app, data)
+        found = _listings(app, data, attributes)
         source = ListedSource(
             found, cache=config.folder / "pictures.u8", px=config.model.picture_px
         )
@@ -127,24 +151,23 @@ def _source(
     return source
 
 
-def _listings(app: App, data: Path | None) -> Iterator[Listing]:
+def _listings(app: App, data: Path | None, attributes: Sequence[str]) -> Iterator[Listing]:
     from crosslens.corpora.sources import open_source
-    from crosslens.train.listed import Listing, listings
+    from crosslens.train.listed import Listing, listings, other_titles, searched
 
     if data is not None:
-        yield from listings(open_source(data))
+        yield from listings(open_source(data), attributes=attributes)
         return
     for batch in app.catalog.stream():
         for product in batch:
-            attributes = product.fields.attributes
-            titles = [product.title, *(str(attributes[n]) for n in OTHER_TITLES if n in attributes)]
-            pictures = [app.media.get(picture.sha256) for picture in product.pictures]
-            kind = str(attributes.get("category", ""))
-            key = product.fields.source_key or str(product.id)
-            yield Listing(key=key, titles=titles, pictures=pictures, kind=kind)
-
-
-OTHER_TITLES = ("title_en", "title_zh")
+            known = product.fields.attributes
+            yield Listing(
+                key=product.fields.source_key or str(product.id),
+                titles=[product.title, *other_titles(known)],
+                pictures=[app.media.get(picture.sha256) for picture in product.pictures],
+                kind=str(known.get("category", "")),
+                attributes=searched(known, attributes),
+            )
 
 
 def _report(row: Any) -> None:

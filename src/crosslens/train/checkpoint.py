@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pickle
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from crosslens.errors import Conflict, InvalidRequest, NotFound
 from crosslens.train.config import ModelConfig, TrainConfig, model_from_json
+from crosslens.train.disk import explained
 from crosslens.train.model import DualEncoder
 from crosslens.train.tokens import load_tokenizer
 
@@ -54,8 +56,9 @@ class RunFolder:
 
     def start(self, config: TrainConfig, tokenizer: Tokenizer, *, about: Mapping[str, Any]) -> None:
         """Write what does not change during the run; `about` holds `heads` and `provenance`."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        tokenizer.save(str(self.path / TOKENIZER))
+        with explained(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+        _write(self.path / TOKENIZER, tokenizer.to_str(pretty=True).encode())
         _write(self.path / METRICS, b"")
         table = {"train": config.to_json(), "tokens": tokenizer.get_vocab_size(), **about}
         _write(self.path / CONFIG, json.dumps(table, indent=2, ensure_ascii=False).encode())
@@ -105,10 +108,15 @@ class RunFolder:
         return load_tokenizer((self.path / TOKENIZER).read_text("utf-8"))
 
     def save(self, name: str, state: Mapping[str, Any]) -> None:
-        """Write a state so that the old one stays until the new one is complete."""
-        draft = self.path / f".{name}.{os.getpid()}"
-        torch.save(dict(state), draft)
-        draft.replace(self.path / name)
+        """
+        Write a state so that the old one stays until the new one is complete.
+
+        Raises:
+            StorageFull: no room; the old one is still there.
+        """
+        content = io.BytesIO()  # PyTorch's own writer does not say what is wrong with a disk
+        torch.save(dict(state), content)
+        _write(self.path / name, content.getbuffer())
 
     def load(self, name: str) -> dict[str, Any] | None:
         """
@@ -130,7 +138,8 @@ class RunFolder:
 
     def append(self, row: Mapping[str, Any]) -> None:
         """Add a line to `metrics.jsonl`."""
-        with (self.path / METRICS).open("a", encoding="utf-8") as out:
+        path = self.path / METRICS
+        with explained(path), path.open("a", encoding="utf-8") as out:
             out.write(json.dumps(row) + "\n")
 
     def metrics(self) -> list[dict[str, Any]]:
@@ -188,7 +197,11 @@ def _rows(lines: Iterable[str]) -> Iterable[dict[str, Any]]:
             return
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write(path: Path, content: bytes | memoryview) -> None:
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_bytes(content)
-    draft.replace(path)
+    try:
+        with explained(path):
+            draft.write_bytes(content)
+            draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -82,8 +82,8 @@ class TrainConfig:
         meaning_weight: how much two phrases that say the same attract each other.
         attribute_weight: how much the heads that name attributes count; they are not exported.
         validate_every, gallery: steps between validations; products in one, at most.
-        start_from: a finished run to fine-tune; its shape is kept, and its tokenizer too unless
-            `new_words`.
+        start_from: a finished run, or a bundle exported from one, to fine-tune; its shape is
+            kept, and its tokenizer too unless `new_words`.
         new_words: learn the tokenizer anew from this data; tokens that the run before did not
             have start from the pieces that it had for them.
         threads: CPU threads of PyTorch; 0 leaves them as they are. A resumed run repeats to the

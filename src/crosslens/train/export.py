@@ -34,7 +34,7 @@ GOLDEN_TEXTS = (
 )  # fmt: skip
 
 
-def export(
+def export(  # noqa: PLR0913 - what to write, and what to say of it
     checkpoint: Path,
     folder: Path,
     *,
@@ -42,6 +42,7 @@ def export(
     about: str,
     licence: str = "Apache-2.0",
     notes: Mapping[str, Any] | None = None,
+    halved: bool = True,
 ) -> Card:
     """
     Turn a run's best model into a bundle.
@@ -54,6 +55,7 @@ def export(
         checkpoint: the run's folder.
         folder: becomes the bundle; what stood there is replaced.
         notes: more for the card's [training], such as the command and its metrics.
+        halved: round and store kernels and matrices as float16; without, files are twice as large.
 
     Raises:
         NotFound: there is no run, or it has saved nothing yet.
@@ -61,7 +63,7 @@ def export(
         BrokenBundle: the exported towers differ from PyTorch; nothing is written.
     """
     trained = load_trained(checkpoint)
-    model = settle(trained.model)
+    model = settle(trained.model, rounded=halved)
     tokenizer = trained.tokenizer.to_str()
     shape = model.config
     card = Card(
@@ -74,10 +76,10 @@ def export(
         languages=("zh", "en"),
         text=_text_card(shape),
         picture=_picture_card(shape),
-        training=_training(trained, notes or {}),
+        training=_training(trained, notes or {}, halved=halved),
     )
     with tempfile.TemporaryDirectory() as scratch:
-        text, picture = write_graphs(model, Path(scratch))
+        text, picture = write_graphs(model, Path(scratch), halved=halved)
         files: dict[str, bytes | Path] = {
             "text.onnx": text, "picture.onnx": picture, "tokenizer.json": tokenizer.encode(),
         }  # fmt: skip
@@ -128,9 +130,10 @@ def fingerprint(model: DualEncoder, tokenizer: str) -> str:
     return digest.hexdigest()[:8]
 
 
-def _training(trained: Trained, notes: Mapping[str, Any]) -> dict[str, Any]:
+def _training(trained: Trained, notes: Mapping[str, Any], *, halved: bool) -> dict[str, Any]:
+    stored = "float16" if halved else "float32"
     return {
-        "weights": "stored as float16, computed in float32",
+        "weights": f"stored as {stored}, computed in float32",
         "steps": trained.step,
         "data": trained.about["provenance"],
         "settings": _plain(trained.about["train"]),

@@ -5,24 +5,29 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from crosslens.corpora.records import BadRecord, Record
 from crosslens.errors import InvalidRequest, UnreadablePicture
 from crosslens.pictures import decode
+from crosslens.train.disk import explained
 from crosslens.train.source import Phrase, Pixels, Rows, Shelf, Style
 from crosslens.values import fold
 
 FEWEST_PRODUCTS = 16
 VALIDATED = 0.1
 _CHINESE = re.compile("[\u3400-\u9fff]")
-PRODUCT, TITLE = 0, 1
+OTHER_TITLES = ("title_en", "title_zh")
+TITLES, TITLE_IN = "title", "title {}"
+BY_ATTRIBUTES = 0.4  # of the phrases of a product that has attributes
+MOST_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,7 @@ class Listing:
         pictures: bytes of each picture.
         group: products of one group are alike, and never held against each other.
         kind: what sort of thing it is; makes the training harder and better. May be blank.
+        attributes: name → value in words that people search by, such as colour → "red".
     """
 
     key: str
@@ -43,6 +49,7 @@ class Listing:
     pictures: Sequence[bytes]
     group: str = ""
     kind: str = ""
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -60,7 +67,11 @@ class Skipped:
 
 
 def listings(
-    records: Iterable[Record | BadRecord], *, group: str = "", kind: str = ""
+    records: Iterable[Record | BadRecord],
+    *,
+    group: str = "",
+    kind: str = "category",
+    attributes: Sequence[str] = (),
 ) -> Iterator[Listing]:
     """
     Turn the records of a data set into products to learn from; bad ones are left out.
@@ -70,16 +81,28 @@ def listings(
 
     Args:
         group, kind: names of the attributes that say a product's group and kind; "" for none.
+        attributes: names of those whose values people search by.
     """
     for record in records:
         if isinstance(record, Record):
             yield Listing(
                 key=record.key,
-                titles=(record.title,),
+                titles=(record.title, *other_titles(record.attributes)),
                 pictures=(*record.contents, *map(_bytes, record.pictures)),
                 group=str(record.attributes.get(group, "")),
                 kind=str(record.attributes.get(kind, "")),
+                attributes=searched(record.attributes, attributes),
             )
+
+
+def other_titles(attributes: Mapping[str, Any]) -> list[str]:
+    """List the titles in other languages, which importers keep as attributes."""
+    return [str(attributes[name]) for name in OTHER_TITLES if attributes.get(name)]
+
+
+def searched(attributes: Mapping[str, Any], names: Sequence[str]) -> dict[str, str]:
+    """Keep the attributes of these names that have a value, as words."""
+    return {name: str(attributes[name]) for name in names if attributes.get(name)}
 
 
 def _bytes(path: Path) -> bytes:
@@ -99,6 +122,7 @@ class ListedSource:
 
     Raises:
         InvalidRequest: fewer than 16 usable products, or nothing to tell them apart by.
+        StorageFull: no room for the decoded pictures.
     """
 
     def __init__(
@@ -112,9 +136,10 @@ class ListedSource:
         self.skipped = Skipped()
         self._px = px
         digest = hashlib.sha256()
-        cache.parent.mkdir(parents=True, exist_ok=True)
         kept: list[_Kept] = []
-        with cache.open("wb") as out:
+        with explained(cache):
+            cache.parent.mkdir(parents=True, exist_ok=True)
+        with explained(cache), cache.open("wb") as out:
             for listing in listings:
                 if one := self._keep(listing, out.write, digest.update):
                     kept.append(one)
@@ -143,16 +168,54 @@ class ListedSource:
     ) -> Phrase | None:
         """Give one of the product's titles in a language; a catalogue has no unseen words."""
         titles = self._titles[row].get(language, [])
-        if not titles or style not in {Style.ANY, Style.FULL}:
+        if style not in {Style.ANY, Style.FULL}:
+            return None
+        wanted = style is Style.ANY and rng.random() < BY_ATTRIBUTES
+        if wanted and (named := self._named(row, language, rng)):
+            return named
+        if not titles:
             return None
         place = int(rng.integers(len(titles))) if style is Style.ANY else 0
-        return Phrase(titles[place], (TITLE,))
+        return Phrase(titles[place], (self._column(TITLE_IN.format(language)),))
 
     def paraphrase(self, row: int, phrase: Phrase, rng: np.random.Generator) -> Phrase | None:
-        """Give another title of the product, in another language where it has one."""
-        titles = [t for found in self._titles[row].values() for t in found if t != phrase.text]
-        abroad = [t for t in titles if _language(t) != _language(phrase.text)] or titles
-        return Phrase(abroad[int(rng.integers(len(abroad)))], (TITLE,)) if abroad else None
+        """
+        Give another title of the product, in another language where it has one.
+
+        A title that other products share says less than one that is the product's own: None.
+        """
+        own = self._titles[row]
+        if phrase.text not in own.get(language_of(phrase.text), ()):
+            return None
+        titles = [
+            title
+            for language, found in own.items()
+            if self._telling[language][row]
+            for title in found
+            if title != phrase.text
+        ]
+        abroad = [t for t in titles if language_of(t) != language_of(phrase.text)] or titles
+        if not abroad:
+            return None
+        return Phrase(abroad[int(rng.integers(len(abroad)))], phrase.mentions)
+
+    def _named(self, row: int, language: str, rng: np.random.Generator) -> Phrase | None:
+        """Name one to three attributes, in any order."""
+        told = [
+            (name, value)
+            for name, value in self._attributes[row].items()
+            if language_of(value) == language
+        ]
+        if not told:
+            return None
+        count = int(rng.integers(1, min(MOST_NAMED, len(told)) + 1))
+        chosen = [told[place] for place in rng.permutation(len(told))[:count]]
+        joint = "" if language == "zh" else " "
+        columns = tuple(sorted(self._column(name) for name, _ in chosen))
+        return Phrase(joint.join(value for _, value in chosen), columns)
+
+    def _column(self, name: str) -> int:
+        return self.shelf.names.index(name)
 
     def _keep(
         self, listing: Listing, write: Callable[[bytes], Any], digest: Callable[[bytes], None]
@@ -167,7 +230,9 @@ class ListedSource:
             write(square)
             digest(square)
         digest("\n".join([listing.key, *titles]).encode())
-        return _Kept(listing.key, titles, len(squares), listing.group, listing.kind)
+        told = {name: value.strip() for name, value in listing.attributes.items() if value.strip()}
+        digest(repr(sorted(told.items())).encode() if told else b"")
+        return _Kept(listing.key, titles, len(squares), listing.group, listing.kind, told)
 
     def _square(self, listing: Listing, content: bytes) -> bytes | None:
         size = (self._px, self._px)
@@ -185,8 +250,14 @@ class ListedSource:
         shape = (int(self._counts.sum()), self._px, self._px, 3)
         self._pixels = np.memmap(cache, np.uint8, "r", shape=shape)
         self._titles = [_by_language(one.titles) for one in kept]
+        self._attributes = [one.attributes for one in kept]
         self.languages = tuple(sorted({name for found in self._titles for name in found}))
-        self.shelf = _shelf(kept)
+        self.shelf = _shelf(kept, self._titles, self.languages)
+        whole = self.shelf.codes[:, self._column(TITLES)]
+        self._telling = {
+            language: _decides(self.shelf.codes[:, self._column(TITLE_IN.format(language))], whole)
+            for language in self.languages
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,33 +267,55 @@ class _Kept:
     pictures: int
     group: str
     kind: str
+    attributes: dict[str, str]
 
 
 def _by_language(titles: Sequence[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for title in titles:
-        found.setdefault(_language(title), []).append(title)
+        found.setdefault(language_of(title), []).append(title)
     return found
 
 
-def _language(title: str) -> str:
-    return "zh" if _CHINESE.search(title) else "en"
+def language_of(text: str) -> str:
+    """Say "zh" of a text with a Chinese character, "en" of any other."""
+    return "zh" if _CHINESE.search(text) else "en"
 
 
-def _shelf(kept: Sequence[_Kept]) -> Shelf:
+def _decides(part: Rows, whole: Rows) -> NDArray[np.bool_]:
+    """Say of each row whether all rows with its value in `part` have the same value in `whole`."""
+    wholes: dict[int, set[int]] = {}
+    for ours, theirs in zip(part.tolist(), whole.tolist(), strict=True):
+        wholes.setdefault(ours, set()).add(theirs)
+    return np.array([len(wholes[value]) == 1 for value in part.tolist()])
+
+
+def _shelf(
+    kept: Sequence[_Kept], titles: Sequence[Mapping[str, list[str]]], languages: Sequence[str]
+) -> Shelf:
+    """Number what phrases may mention: the attributes, all titles, and those of each language."""
     rows = np.arange(len(kept), dtype=np.int64)
-    titles = _numbered(["\n".join(sorted(map(fold, one.titles))) for one in kept])
+    told = tuple(dict.fromkeys(name for one in kept for name in one.attributes))
+    columns = {name: [fold(one.attributes.get(name, "")) for one in kept] for name in told}
+    columns[TITLES] = [_joined(one.titles) for one in kept]
+    for language in languages:
+        columns[TITLE_IN.format(language)] = [_joined(found.get(language, ())) for found in titles]
     held = np.array([_share(one.key) < VALIDATED for one in kept])
     if held.sum() < 2 or (~held).sum() < FEWEST_PRODUCTS // 2:
         held = rows < 2  # a tiny catalogue: the shares of the keys need not come out
     return Shelf(
-        names=("product", "title"),
-        codes=np.stack([rows, titles], 1),
+        names=tuple(columns),
+        codes=np.stack([_numbered(values) for values in columns.values()], 1),
         groups=_numbered([one.group for one in kept]),
         kinds=np.maximum(_numbered([one.kind for one in kept]), 0),
         training=rows[~held],
         validation=rows[held],
+        heads=len(told),
     )
+
+
+def _joined(titles: Sequence[str]) -> str:
+    return "\n".join(sorted(map(fold, titles)))
 
 
 def _numbered(names: Sequence[str]) -> Rows:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from crosslens.errors import Conflict, InvalidRequest, NotFound
+from crosslens.train.disk import explained, take_room
 from crosslens.train.source import Phrase, Pixels, Rows, Shelf, Style
 
 PICTURES, PROGRESS = "pictures.u8", "cache.json"
@@ -164,13 +166,15 @@ def draw(
 
     Raises:
         Conflict: the folder holds pictures of another shop or other settings.
+        StorageFull: no room for all of them; none is drawn.
     """
     designs = invent(shop, config)
     mark = _mark(shop, config, designs)
-    folder.mkdir(parents=True, exist_ok=True)
-    done = _drawn(folder, mark)
-    mode = "r+" if (folder / PICTURES).exists() else "w+"
-    pixels = np.memmap(folder / PICTURES, np.uint8, mode, shape=_shape(shop, config))  # type: ignore[call-overload]
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    done, shape = _drawn(folder, mark), _shape(shop, config)
+    take_room(folder / PICTURES, math.prod(shape))
+    pixels = np.memmap(folder / PICTURES, np.uint8, "r+", shape=shape)
     for place in range(done, len(designs)):
         for view in range(shop.views):
             pixels[place, view] = shop.render(designs[place], seed=place, view=view, size=config.px)

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
 from crosslens.errors import Conflict, InvalidRequest
+from crosslens.train.augment import augment
 from crosslens.train.batches import vocabulary_texts
 from crosslens.train.board import board
 from crosslens.train.checkpoint import LAST, RunFolder, Trained, load_trained, shape_of
 from crosslens.train.config import TrainConfig
 from crosslens.train.loop import Learner, Outcome, Report, run_steps
 from crosslens.train.model import DualEncoder
+from crosslens.train.revive import calibrate, revive
 from crosslens.train.source import Source
 from crosslens.train.tokens import train_tokenizer
 
+CARD = "card.toml"
 TOKENS = "text.tokens.weight"
+CALIBRATED = 128  # products whose pictures tell the normalisations what will come
 
 
 def _silent(row: Mapping[str, Any]) -> None:
@@ -49,13 +55,14 @@ def train_encoder(
             f"{config.folder} already holds a training run",
             hint="resume it, or choose another folder",
         )
-    config = _with_inherited_shape(config)
+    teacher = _teacher(config.start_from)
+    config = _with_inherited_shape(config, teacher)
     if run.started:
         run.require_same(config, source.provenance)
     else:
         about = {"heads": source.shelf.head_sizes, "provenance": source.provenance}
-        run.start(config, _tokenizer(config, source), about=about)
-    learner = _learner(config, run)
+        run.start(config, _tokenizer(config, source, teacher), about=about)
+    learner = _learner(config, run, source, teacher)
     with board(config.folder, wanted=config.tensorboard) as show:
         return run_steps(learner, source, run.tokenizer(), run=run, reports=(report, show))
 
@@ -73,18 +80,25 @@ def _prepare_torch(config: TrainConfig) -> None:
     torch.manual_seed(config.seed)
 
 
-def _with_inherited_shape(config: TrainConfig) -> TrainConfig:
-    if config.start_from is None:
+def _teacher(folder: Path | None) -> Trained | None:
+    """Load what a run starts from: a bundle or another run."""
+    if folder is None:
+        return None
+    return revive(folder) if (folder / CARD).exists() else load_trained(folder)
+
+
+def _with_inherited_shape(config: TrainConfig, teacher: Trained | None) -> TrainConfig:
+    if teacher is None:
         return config
-    shape = shape_of(RunFolder(config.start_from).about())
+    shape = shape_of(teacher.about)
     if config.new_words:
         shape = dataclasses.replace(shape, vocabulary=config.model.vocabulary)
     return dataclasses.replace(config, model=shape)
 
 
-def _tokenizer(config: TrainConfig, source: Source) -> Tokenizer:
-    if config.start_from is not None and not config.new_words:
-        return RunFolder(config.start_from).tokenizer()
+def _tokenizer(config: TrainConfig, source: Source, teacher: Trained | None) -> Tokenizer:
+    if teacher is not None and not config.new_words:
+        return teacher.tokenizer
     return train_tokenizer(
         vocabulary_texts(source, seed=config.seed),
         vocabulary=config.model.vocabulary,
@@ -92,12 +106,18 @@ def _tokenizer(config: TrainConfig, source: Source) -> Tokenizer:
     )
 
 
-def _learner(config: TrainConfig, run: RunFolder) -> Learner:
+def _learner(
+    config: TrainConfig, run: RunFolder, source: Source, teacher: Trained | None
+) -> Learner:
     about = run.about()
     model = DualEncoder(shape_of(about), heads=about["heads"])
     state = run.load(LAST)
-    if state is None and config.start_from is not None:
-        _take_over(model, run.tokenizer(), load_trained(config.start_from))
+    if state is None and teacher is not None:
+        _take_over(model, run.tokenizer(), teacher)
+        rng = np.random.default_rng(config.seed)
+        rows = rng.choice(source.shelf.training, CALIBRATED)
+        pictures = np.concatenate(source.pictures(rows, rng).transpose(1, 0, 2, 3, 4))
+        calibrate(model, augment(pictures, rng, px=config.px_at(0)))
     learner = Learner(model, config)
     if state is not None:
         learner.resume(state)

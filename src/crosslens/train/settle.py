@@ -37,12 +37,14 @@ def write_graphs(
     folder: Path,
     *,
     exporters: Sequence[Exporter] = EXPORTERS,
+    halved: bool = True,
 ) -> tuple[Path, Path]:
     """
     Write `text.onnx` and `picture.onnx` of a settled model, and compare them with it.
 
     Args:
         exporters: tried in this order, until one does not fail.
+        halved: store large weights as float16; the model must have been rounded to them.
 
     Raises:
         BrokenBundle: no exporter works, or the graphs differ from PyTorch by more than 1e-4.
@@ -50,7 +52,8 @@ def write_graphs(
     text, picture = folder / "text.onnx", folder / "picture.onnx"
     for graph, path in ((_text_graph(model), text), (_picture_graph(model), picture)):
         proto = write_graph(graph, path, exporters)
-        halve(proto)
+        if halved:
+            halve(proto)
         save_graph(proto, path)
     drift = max(_text_drift(model, text), _picture_drift(model, picture))
     if not drift <= MOST_DRIFT:
@@ -60,7 +63,7 @@ def write_graphs(
     return text, picture
 
 
-def settle(model: DualEncoder) -> DualEncoder:
+def settle(model: DualEncoder, *, rounded: bool = True) -> DualEncoder:
     """Fold the normalisations into the convolutions, and round what will be stored as float16."""
     settled = copy.deepcopy(model).float().eval()
     for part in settled.picture.modules():
@@ -68,7 +71,7 @@ def settle(model: DualEncoder) -> DualEncoder:
             _fold(part)
     with torch.no_grad():
         for parameter in settled.parameters():
-            if parameter.numel() >= SMALLEST_HALVED:
+            if rounded and parameter.numel() >= SMALLEST_HALVED:
                 parameter.copy_(parameter.half().float())
     return settled
 

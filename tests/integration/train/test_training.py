@@ -20,9 +20,11 @@ from crosslens.train.checkpoint import LAST, RunFolder, load_trained
 from crosslens.train.export import export
 from crosslens.train.graphs import with_torchscript
 from crosslens.train.rendered import RenderConfig, RenderedSource, draw
+from crosslens.train.revive import calibrate, revive
 from crosslens.train.run import train_encoder, translated
 from crosslens.train.settle import settle, write_graphs
 from crosslens.train.tokens import train_tokenizer
+from tiny_bundle import write_tiny
 from unit.train.shops import ToyShop, tiny_config, toy_source
 
 pytestmark = pytest.mark.train
@@ -204,6 +206,32 @@ def test_another_training_has_another_space_whatever_its_name(
     other = export(tmp_path / "tuned", tmp_path / "toy", name="toy", about="Squares.")
     same = export(finished, tmp_path / "again", name="toy", about="Squares.")
     assert verify(bundle).space == same.space != other.space
+
+
+def test_a_bundle_can_be_trained_on_without_its_run(
+    toys: RenderedSource, bundle: Path, tmp_path: Path
+):
+    revived = revive(bundle)
+    pictures = torch.randn(40, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    before = revived.model.picture(pictures).detach()
+    calibrate(revived.model, pictures)
+    assert torch.allclose(revived.model.picture(pictures), before, atol=1e-5)
+    revived.model.train()
+    assert torch.allclose(revived.model.picture(pictures), before, atol=1e-4), "nor when learning"
+    config = tiny_config(tmp_path / "tuned", start_from=bundle, steps=2)
+    assert train_encoder(config, toys).finished
+    assert (tmp_path / "tuned" / "tokenizer.json").exists()
+
+
+def test_a_bundle_of_elsewhere_cannot_be_trained_on(tmp_path: Path):
+    with pytest.raises(InvalidRequest, match="was not trained by crosslens"):
+        revive(write_tiny(tmp_path / "tiny"))
+
+
+def test_weights_can_be_stored_whole(finished: Path, tmp_path: Path):
+    export(finished, tmp_path / "whole", name="whole", about="Squares.", halved=False)
+    graph = onnx.load(tmp_path / "whole" / "text.onnx").graph
+    assert onnx.TensorProto.FLOAT16 not in {tensor.data_type for tensor in graph.initializer}
 
 
 def test_large_weights_are_stored_as_half_floats(bundle: Path):

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from crosslens.corpora.records import BadRecord, Record, Where
-from crosslens.errors import InvalidRequest
+from crosslens.errors import InvalidRequest, StorageFull
 from crosslens.train.listed import ListedSource, Listing, listings
-from crosslens.train.source import Style, ask, relate
+from crosslens.train.source import Asked, Phrase, Style, ask, relate
 from fakes import jpeg
 
 pytestmark = pytest.mark.train
@@ -71,6 +71,36 @@ def test_products_of_equal_titles_fit_each_others_words(tmp_path: Path):
     found = source(tmp_path, twins)
     asked = ask(found, [0], np.random.default_rng(0))
     assert relate(found.shelf, asked, np.arange(3)).tolist() == [[1, 1, -1]]
+
+
+def test_a_template_title_fits_every_product_that_has_it(tmp_path: Path):
+    mugs = [listing(n, titles=[f"mug {n}", "杯子" if n < 2 else f"杯子{n}"]) for n in range(20)]
+    found = source(tmp_path, mugs)
+    rng = np.random.default_rng(0)
+    asked = ask(found, [0], rng, languages=("zh",))
+    assert relate(found.shelf, asked, np.arange(3)).tolist() == [[1, 1, -1]]
+    assert found.paraphrase(0, found.phrase(0, "en", rng), rng) is None, "it says less"
+    again = found.paraphrase(5, found.phrase(5, "en", rng), rng)
+    assert again.text == "杯子5"
+
+
+def test_attributes_are_searched_by_and_fit_all_that_have_them(tmp_path: Path):
+    colours = ["red", "blue", "RED", ""]
+    things = [listing(n, attributes={"colour": colours[n % 4]}) for n in range(20)]
+    found = source(tmp_path, things)
+    rng = np.random.default_rng(0)
+    said = {found.phrase(0, "en", rng).text for _ in range(40)}
+    assert said == {"thing number 0", "red"}
+    asked = Asked(np.array([0]), (Phrase("red", (found.shelf.names.index("colour"),)),))
+    assert relate(found.shelf, asked, np.arange(4)).tolist() == [[1, -1, 1, -1]]
+    assert found.shelf.head_sizes == {"colour": 2}
+    assert {found.phrase(3, "en", rng).text for _ in range(20)} == {"thing number 3"}
+
+
+def test_a_full_disk_is_said(tmp_path: Path):
+    (tmp_path / "pictures.u8").symlink_to("/dev/full")
+    with pytest.raises(StorageFull, match="no space left for"):
+        source(tmp_path, [listing(n) for n in range(20)])
 
 
 @pytest.mark.parametrize(
