@@ -49,8 +49,11 @@ from crosslens.indexing.rows import ProductText, RowMaker
 from crosslens.indexing.worker import Pace, Worker
 from crosslens.objects import Bucket, Place
 from crosslens.pictures import Limits
-from crosslens.search.engine import SearchEngine
+from crosslens.search.engine import SearchEngine, Searcher
 from crosslens.search.match import Matcher
+from crosslens.search.scene_file import SceneFile
+from crosslens.search.scenes import Known
+from crosslens.search.stage import Stage
 from crosslens.settings import Settings
 from crosslens.telemetry import logger
 from crosslens.values import Floats, Space
@@ -61,6 +64,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from crosslens.api.services import Bounds
+    from crosslens.catalog.exposure_log import ExposureLog
     from crosslens.encode.remote import EncodeClient
     from crosslens.rpc.server import Server, Tls
 
@@ -136,11 +140,15 @@ class App:
         if self.settings.media_url:
             from crosslens.catalog.s3 import S3Media
 
-            bucket = self.bucket(self.settings.media_url)
-            return S3Media(bucket, links_s=self.settings.media_links_s)
+            return S3Media(self.media_bucket, links_s=self.settings.media_links_s)
         from crosslens.catalog.disk import DiskMedia
 
         return DiskMedia(self.settings.home / "media")
+
+    @cached_property
+    def media_bucket(self) -> Bucket:
+        """Where pictures are, if that is a bucket."""
+        return self.bucket(self.settings.media_url)
 
     def bucket(self, url: str) -> Bucket:
         """
@@ -382,6 +390,41 @@ class App:
 
         return SqlDuplicates(self._ledger)
 
+    @cached_property
+    def exposures(self) -> ExposureLog:
+        """What was shown to whom, and what they did with it."""
+        from crosslens.catalog.exposure_log import ExposureLog
+        from crosslens.catalog.sql_exposures import SqlExposures
+
+        return self._kept(ExposureLog(SqlExposures(self._ledger)))
+
+    @cached_property
+    def scene_file(self) -> SceneFile:
+        """
+        The scenes of the home, over those that come along.
+
+        Raises:
+            InvalidRequest: the file is wrong; the message begins with file and line.
+        """
+        shipped = Path(crosslens.bundled.__file__).parent / "scenes.yaml"
+        return SceneFile(self.settings.home / "scenes.yaml", shipped, self.known)
+
+    def known(self) -> Known:
+        """Return what scenes may speak of."""
+        return Known(rerankers=(), types=self.settings.attributes)
+
+    def stage(self, engine: Searcher) -> Stage:
+        """Make what answers within scenes, by asking an engine."""
+        return Stage(
+            engine,
+            self.scene_file,
+            index=self.index_store.live,
+            looks=lambda: self.index_store.live().spec.picture[-1],
+            tokens=query_tokens,
+            types=self.settings.attributes,
+            log=self.exposures.put,
+        )
+
     @property
     def duplicate_scanner(self) -> Scanner:
         """What looks for duplicates."""
@@ -446,14 +489,27 @@ class App:
             work=serving.work,
             attributes=self.settings.attributes,
             duplicates=self.duplicates,
+            scenes=self.stage(serving),
+            exposures=self.exposures,
             scan=lambda step: self.duplicate_scanner.scan(step),
             models=serving.models,
+            bundles=serving.bundles,
+            probes=self.probes(),
             rebuild=serving.rebuild,
             use=serving.use,
             shelf=self.shelf,
             judged={"sample": Path(crosslens.bundled.__file__).parent / "sample"},
         )
         return create_app(services, _bounds(self.settings, open_door=open_door))
+
+    def probes(self) -> dict[str, Callable[[], dict[str, Any]]]:
+        """Return what asks the parts elsewhere whether they answer."""
+        probes: dict[str, Callable[[], dict[str, Any]]] = {}
+        if self.settings.encoder_url:
+            probes["encoder"] = lambda: {"models": self.encode_client.names()}
+        if self.settings.media_url:
+            probes["media"] = self.media_bucket.probe
+        return probes
 
     def product(self, product_id: int) -> Product:
         """
@@ -475,6 +531,11 @@ class App:
         for purpose, name in chosen.items():
             used.setdefault(name or own.cross_modal, []).append(purpose)
         return used
+
+    def bundles(self) -> dict[str, Model]:
+        """Load the bundles that the settings name; the cross-modal one comes first."""
+        loaded = [self.bundle(name) for name in self.purposes()]
+        return {model.card.name: model for model in loaded}
 
     def bundle(self, name: str) -> Model:
         """Load a bundle once, here or at the encode service; its towers are shared by all callers."""

@@ -12,6 +12,8 @@ from crosslens import __version__
 from crosslens.api import (
     batch,
     duplicates,
+    embeddings,
+    feedback,
     health,
     imports,
     models,
@@ -40,6 +42,8 @@ PARTS = (
     models,
     quality,
     duplicates,
+    embeddings,
+    feedback,
 )
 _TOLD = ["ETag", "Idempotency-Replayed", "Location", "Retry-After", "X-Request-Id"]
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from crosslens.api.answers import written
-from crosslens.api.schemas import SearchIn, answer_object
-from crosslens.errors import CrosslensError
+from crosslens.api.schemas import SearchIn, answer_object, staged_object
+from crosslens.errors import CrosslensError, NotFound
 from crosslens.search.engine import Searcher
 from crosslens.search.present import Answer
 from crosslens.search.request import SearchRequest
+from crosslens.search.stage import Asking, Stage
 
 _SHALLOW = 100  # hits from the best one on
 
 
 def is_light(asked: SearchIn) -> bool:
     """Whether a question takes about as long as any other, so that none waits for it in a wave."""
-    heavy = asked.pictures or asked.facets or asked.product_id is not None
+    heavy = asked.pictures or asked.facets or asked.product_id is not None or asked.scene
     return not heavy and asked.offset + asked.limit <= _SHALLOW
 
 
@@ -28,6 +29,20 @@ def answer(engine: Searcher, asked: SearchIn, pictures: tuple[bytes, ...]) -> by
         CrosslensError: see SearchEngine.search.
     """
     return _written(engine.search(asked.to_request(pictures)))
+
+
+def staged(stage: Stage | None, asked: SearchIn, pictures: tuple[bytes, ...]) -> bytes:
+    """
+    Answer a question within a scene: JSON.
+
+    Raises:
+        NotFound: there is no such scene.
+        CrosslensError: see Stage.search.
+    """
+    if stage is None or asked.scene is None:
+        raise NotFound("this service has no scenes")
+    asking = Asking(asked.scene, asked.user, asked.experiments, asked.debug)
+    return written(staged_object(stage.search(asked.to_request(pictures), asking)))
 
 
 def answers(engine: Searcher, asked: Sequence[SearchIn]) -> list[bytes | CrosslensError]:

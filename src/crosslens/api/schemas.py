@@ -27,6 +27,7 @@ from crosslens.search.request import (
     SearchRequest,
 )
 from crosslens.search.request import MAX_PICTURES as MAX_QUERY_PICTURES
+from crosslens.search.stage import Staged
 from crosslens.values import Kind
 from crosslens.vectors import filters
 
@@ -142,6 +143,16 @@ class SearchIn(Wire):
     limit: int = Field(10, ge=1, le=MAX_LIMIT)
     offset: int = Field(0, ge=0, le=MAX_OFFSET)
     explain: bool = Field(False, description="show the score of each probe")
+    scene: str | None = Field(
+        None, min_length=1, max_length=100, description="answer as this scene says"
+    )
+    user: str = Field(
+        "", max_length=200, description="who asks, so that experiments treat them the same way"
+    )
+    experiments: dict[str, str] = Field(
+        default_factory=dict, description="layer → experiment to force, for looking at one"
+    )
+    debug: bool = Field(False, description="say how the scene came to its answer")
 
     def to_request(self, pictures: tuple[bytes, ...]) -> SearchRequest:
         """
@@ -262,6 +273,10 @@ class HitOut(Wire):
     score: float
     picture: int | None
     scores: dict[str, float] = Field(default_factory=dict)
+    relevance: float | None = Field(
+        None, description="probability that it is what was looked for, where that was learned"
+    )
+    summary: dict[str, Any] | None = Field(None, description="what the scene tells of it")
 
 
 class AnswerOut(Wire):
@@ -274,6 +289,13 @@ class AnswerOut(Wire):
     notes: list[str]
     missing: dict[str, str]
     took_ms: float
+    no_good_match: bool | None = Field(
+        None, description="whether nothing found is likely to be what was looked for"
+    )
+    scene: str | None = None
+    answer: str | None = Field(None, description="what feedback refers to, within a scene")
+    experiments: dict[str, str] | None = Field(None, description="layer → experiment")
+    debug: dict[str, Any] | None = None
 
 
 class ProblemOut(Wire):
@@ -365,12 +387,26 @@ def answer_object(answer: Answer) -> dict[str, Any]:
     }
 
 
+def staged_object(staged: Staged) -> dict[str, Any]:
+    """Turn an answer within a scene into wire values."""
+    told = answer_object(staged.answer)
+    for hit, summary in zip(told["hits"], staged.summaries, strict=True):
+        hit["summary"] = summary
+    return told | {
+        "scene": staged.scene,
+        "answer": staged.answer_id,
+        "experiments": staged.experiments,
+        **({"debug": staged.debug} if staged.debug else {}),
+    }
+
+
 def _hit(hit: Hit) -> dict[str, Any]:
-    return _product(hit.product) | {
+    shown = _product(hit.product) | {
         "score": hit.score,
         "picture": hit.position,
         "scores": hit.scores,
     }
+    return shown if hit.relevance is None else shown | {"relevance": round(hit.relevance, 4)}
 
 
 def _product(product: Product) -> dict[str, Any]:

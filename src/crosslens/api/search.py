@@ -90,6 +90,9 @@ async def similar(
 async def _answer(runtime: Runtime, asked: SearchIn, pictures: tuple[bytes, ...]) -> bytes:
     if is_light(asked) and not pictures:
         return await runtime.searches.ask(asked)
+    if asked.scene is not None:
+        stage = runtime.services.scenes
+        return await runtime.lanes.search.run(asking.staged, stage, asked, pictures)
     engine = runtime.services.engine
     return await runtime.lanes.search.run(asking.answer, engine, asked, pictures)
 

@@ -10,12 +10,15 @@ from typing import Any
 
 from crosslens.catalog.duplicates import DuplicateStore, MemoryDuplicates, Pair
 from crosslens.catalog.editing import Editor
+from crosslens.catalog.exposure_log import ExposureLog
 from crosslens.catalog.fetch import Fetcher
 from crosslens.catalog.media import MediaStore
 from crosslens.catalog.store import CatalogStore
+from crosslens.encode.model import Model
 from crosslens.encode.shelf import Shelf
 from crosslens.errors import Unavailable
 from crosslens.search.engine import Searcher
+from crosslens.search.stage import Stage
 from crosslens.values import AttributeType
 from crosslens.vectors.index import IndexStore
 
@@ -35,7 +38,9 @@ class Services:
         work: settles changes until the event is set; runs in a thread of its own.
         attributes: filterable attributes and their types.
         models: bundle name → what it is used for.
+        bundles: those that answer now, by name; the first is meant by who names none.
         gauges: further numbers for the metrics page, by name.
+        probes: further parts that must answer for the service to be ready; they raise if not.
         rebuild: build the index anew and switch; called with what to tell about progress.
         use: switch to a bundle: purpose, name, what to tell about progress.
         shelf: which bundles there are.
@@ -53,13 +58,17 @@ class Services:
     work: Callable[[threading.Event], object]
     attributes: dict[str, AttributeType] = field(default_factory=dict)
     models: dict[str, list[str]] = field(default_factory=dict)
+    bundles: Callable[[], Mapping[str, Model]] = dict
     gauges: dict[str, Callable[[], float]] = field(default_factory=dict)
+    probes: Mapping[str, Callable[[], Mapping[str, Any]]] = field(default_factory=dict)
     rebuild: Callable[[Step], Mapping[str, Any]] = lambda step: _cannot()
     use: Callable[[str, str, Step], Mapping[str, Any]] = lambda purpose, name, step: _cannot()
     shelf: Shelf | None = None
     judged: Mapping[str, Path] = field(default_factory=dict)
     duplicates: DuplicateStore = field(default_factory=MemoryDuplicates)
     scan: Callable[[Phases], Sequence[Pair]] = lambda step: ()
+    scenes: Stage | None = None
+    exposures: ExposureLog | None = None
 
 
 def _cannot() -> Mapping[str, Any]:

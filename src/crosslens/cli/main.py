@@ -18,6 +18,7 @@ from crosslens.cli import (
     model,
     product,
     sample,
+    scene,
     search,
     train,
 )
@@ -46,6 +47,7 @@ app.add_typer(sample.app, name="sample")
 app.add_typer(train.app, name="train")
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(duplicates_commands.app, name="duplicates")
+app.add_typer(scene.app, name="scene")
 app.add_typer(key.app, name="key")
 app.add_typer(serve_command.app, name="serve")
 app.command("page")(page_command.page)

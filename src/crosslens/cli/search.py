@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ from crosslens.cli.screen import Json, opened, print_json, say, table
 if TYPE_CHECKING:
     from crosslens.search.present import Answer, Hit
     from crosslens.search.request import SearchRequest
+    from crosslens.wiring import App
 
 KINDS = "auto, text2text, text2image, image2image, image2text, hybrid, composed"
 
@@ -38,6 +40,11 @@ def search(
     limit: Annotated[int, typer.Option(help="Hits to show, 1 to 1,000.")] = 10,
     offset: Annotated[int, typer.Option(help="Hits to leave out before them.")] = 0,
     explain: Annotated[bool, typer.Option(help="Show the score of each probe.")] = False,
+    scene: Annotated[str | None, typer.Option(help="Answer as this scene says.")] = None,
+    user: Annotated[str, typer.Option(help="Who asks, for experiments of the scene.")] = "",
+    force: Annotated[
+        list[str] | None, typer.Option(help="LAYER=EXPERIMENT; may be repeated.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Search by words, by picture, by a product of the catalogue, or by words and picture."""
@@ -59,11 +66,52 @@ def search(
         explain=explain,
     )
     with opened(context) as app:
+        if scene is not None:
+            _staged(app, request, scene, user, forced(force or ()), as_json=as_json)
+            return
         answer = app.engine.search(request)
         if as_json:
             print_json(as_object(answer))
         else:
             _show(answer, request)
+
+
+def forced(given: Iterable[str]) -> dict[str, str]:
+    """Read LAYER=EXPERIMENT."""
+    from crosslens.errors import InvalidRequest
+
+    pairs = [each.partition("=") for each in given]
+    for layer, equals, name in pairs:
+        if not (layer and equals and name):
+            raise InvalidRequest(f"force is {layer!r}, it must be LAYER=EXPERIMENT")
+    return {layer: name for layer, _, name in pairs}
+
+
+def _staged(
+    app: App,
+    request: SearchRequest,
+    scene: str,
+    user: str,
+    force: dict[str, str],
+    *,
+    as_json: bool,
+) -> None:
+    from crosslens.search.stage import Asking
+
+    asking = Asking(scene, user, force, debug=request.explain)
+    staged = app.stage(app.engine).search(request, asking)
+    if as_json:
+        told = as_object(staged.answer)
+        for hit, summary in zip(told["hits"], staged.summaries, strict=True):
+            hit["summary"] = dict(summary)
+        about = {"scene": scene, "answer": staged.answer_id}
+        print_json(
+            told | about | {"experiments": dict(staged.experiments), "debug": dict(staged.debug)}
+        )
+        return
+    _show(staged.answer, request)
+    chosen = ", ".join(f"{layer}={name}" for layer, name in staged.experiments.items())
+    say(f"scene {scene}{f' ({chosen})' if chosen else ''}, answer {staged.answer_id}")
 
 
 def as_object(answer: Answer) -> dict[str, Any]:

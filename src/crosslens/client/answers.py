@@ -96,12 +96,28 @@ class Hit:
     Attributes:
         picture: which of its pictures matched best, None if none was looked at.
         scores: score per probe, if explained.
+        relevance: probability that it is what was looked for; None where nothing says so.
+        summary: what the scene tells of it.
     """
 
     product: Product
     score: float
     picture: int | None
     scores: Mapping[str, float] = field(default_factory=dict)
+    relevance: float | None = None
+    summary: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, row: Mapping[str, Any]) -> Hit:
+        """Read it from JSON."""
+        return cls(
+            Product.read(row),
+            row["score"],
+            row["picture"],
+            row["scores"],
+            row.get("relevance"),
+            row.get("summary") or {},
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +128,11 @@ class Answer:
     Attributes:
         kind: the kind of search after `auto` was resolved.
         missing: probes that did not answer, with the reason.
+        no_good_match: whether nothing found is likely to be what was looked for; None where
+            nothing says so.
+        answer_id: what feedback refers to; empty outside of scenes.
+        experiments: layer → experiment that the answer was made by.
+        debug: how it came about, if asked for.
     """
 
     hits: tuple[Hit, ...]
@@ -121,21 +142,28 @@ class Answer:
     notes: tuple[str, ...]
     missing: Mapping[str, str]
     took_ms: float
+    no_good_match: bool | None = None
+    scene: str = ""
+    answer_id: str = ""
+    experiments: Mapping[str, str] = field(default_factory=dict)
+    debug: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def read(cls, row: Mapping[str, Any]) -> Answer:
         """Read it from JSON."""
         return cls(
-            hits=tuple(
-                Hit(Product.read(hit), hit["score"], hit["picture"], hit["scores"])
-                for hit in row["hits"]
-            ),
+            hits=tuple(map(Hit.read, row["hits"])),
             kind=row["kind"],
             found=row["found"],
             facets=row["facets"],
             notes=tuple(row["notes"]),
             missing=row["missing"],
             took_ms=row["took_ms"],
+            no_good_match=row.get("no_good_match"),
+            scene=row.get("scene") or "",
+            answer_id=row.get("answer") or "",
+            experiments=row.get("experiments") or {},
+            debug=row.get("debug") or {},
         )
 
 

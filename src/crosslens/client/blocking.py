@@ -319,6 +319,16 @@ class Client:
         """Ask for titles that fit the pictures of a product."""
         return self._do(shaping.suggest_titles(product_id, limit))
 
+    def feedback(self, answer_id: str, *told: tuple[int, str]) -> int:
+        """
+        Say what someone did with products of an answer: (product id, action), where an action is
+        click, cart, buy or dismissed.
+
+        Returns:
+            How much of it was new; saying a thing twice counts once.
+        """
+        return self._do(shaping.feedback(answer_id, told))
+
     def tasks(self) -> list[Task]:
         """List long work of the service, newest first."""
         return self._do(tending.tasks())

@@ -66,6 +66,10 @@ class Options(TypedDict, total=False):
     limit: int
     offset: int
     explain: bool
+    scene: str
+    user: str
+    experiments: Mapping[str, str]
+    debug: bool
 
 
 class Question(Options, total=False):

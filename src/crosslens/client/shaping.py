@@ -84,6 +84,13 @@ def suggest_titles(product_id: int, limit: int) -> Call[list[SuggestedTitle]]:
     )
 
 
+def feedback(answer_id: str, told: Sequence[tuple[int, str]]) -> Call[int]:
+    """Say what someone did with products of an answer."""
+    rows = [{"product_id": product_id, "action": action} for product_id, action in told]
+    body = json.dumps({"answer": answer_id, "told": rows}).encode()
+    return Call("POST", "/feedback", lambda reply: int(reply.json()["new"]), body=body)
+
+
 def _page(row: Mapping[str, Any]) -> DuplicatePage:
     clusters = tuple(
         DuplicateCluster(each["tier"], tuple(map(Product.read, each["products"])), each["pairs"])

@@ -287,6 +287,16 @@ class AsyncClient:
         """Ask for titles that fit the pictures of a product."""
         return await self._do(shaping.suggest_titles(product_id, limit))
 
+    async def feedback(self, answer_id: str, *told: tuple[int, str]) -> int:
+        """
+        Say what someone did with products of an answer: (product id, action), where an action is
+        click, cart, buy or dismissed.
+
+        Returns:
+            How much of it was new; saying a thing twice counts once.
+        """
+        return await self._do(shaping.feedback(answer_id, told))
+
     async def tasks(self) -> list[Task]:
         """List long work of the service, newest first."""
         return await self._do(tending.tasks())

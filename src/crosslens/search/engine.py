@@ -111,7 +111,7 @@ class SearchEngine:
 
     def _begun(self, request: SearchRequest) -> Asked:
         request = self._with_own_pictures(request)
-        chosen = plan(request, alpha=self._alpha)
+        chosen = request.plan or plan(request, alpha=self._alpha)
         depth = chosen.depth + (request.product_id is not None)
         return Asked(request, chosen, max(depth, FACET_DEPTH) if request.facets else depth)
 

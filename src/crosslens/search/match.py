@@ -116,7 +116,8 @@ class Matcher:
         first = call.questions[0]
         where = first.request.where
         if call.probe.purpose is None:
-            tokens = self.tokens(first.request.words)
+            request = first.request
+            tokens = self.tokens(request.words if request.keywords is None else request.keywords)
             return [self.index.matching(tokens, limit=first.depth, where=where)]
         vectors = [asked.vectors[call.probe.purpose] for asked in call.questions]
         joined = vectors[0] if len(vectors) == 1 else Vectors.concatenate(vectors[0].space, vectors)

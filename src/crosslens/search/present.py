@@ -19,12 +19,14 @@ class Hit:
     Attributes:
         position: which of its pictures matched best, None if none was looked at.
         scores: raw score per probe, empty unless asked for.
+        relevance: probability that it is what was looked for; None where nothing says so.
     """
 
     product: Product
     score: float
     position: int | None = None
     scores: Mapping[str, float] = field(default_factory=dict)
+    relevance: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from crosslens.errors import InvalidRequest
 from crosslens.values import Kind
 from crosslens.vectors.filters import Filter
+
+if TYPE_CHECKING:
+    from crosslens.search.plan import Plan
 
 MAX_WORDS = 2_000
 MAX_LIMIT = 1_000
@@ -44,6 +48,8 @@ class SearchRequest:
         facets: attributes to count values of, over the products found.
         limit, offset: a page of the ranking: 1 to 1,000 from 0 to 10,000.
         explain: say which probe gave which score.
+        plan: how to answer; None leaves it to the kind.
+        keywords: what keywords are cut from; None: the words.
 
     Raises:
         InvalidRequest: the message names the field, its value and what is allowed.
@@ -60,6 +66,8 @@ class SearchRequest:
     limit: int = 10
     offset: int = 0
     explain: bool = False
+    plan: Plan | None = None
+    keywords: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "words", self.words.strip())
