@@ -85,12 +85,8 @@ def show(model: str, times: dict[str, dict[str, list[float]]], about: dict[str, 
     for name, found in times.items():
         cells = [cell(found[task], times["crosslens"][task]) for task in tasks]
         told = about[name]
-        row = [
-            *cells,
-            f"{told['load_s']:.1f}",
-            f"{told['rss_mb']:.0f}",
-            f"{told['difference']:.0e}",
-        ]
+        row = [*cells, f"{told['load_s']:.1f}", f"{told['memory_mb']:.0f}"]
+        row.append(f"{told['difference']:.0e}")
         print(f"| {name} | " + " | ".join(row) + " |", flush=True)
 
 
