@@ -1,4 +1,8 @@
-"""Calls before they are made: what to send, and how to read what comes back. No network here."""
+"""
+Calls before they are made: what to send, and how to read what comes back. No network here.
+
+Each function is a method of both clients, which take its parameters and its documentation.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeAlias, TypedDict, TypeVar
+from typing import Any, Generic, TypeAlias, TypedDict, TypeVar, Unpack
 
 from crosslens.client.answers import (
     Answer,
@@ -123,32 +127,65 @@ def ready() -> Call[Readiness]:
     return Call("GET", "/ready", read, repeatable=False)
 
 
-def add_product(title: str, details: Details) -> Call[Product]:
-    """Add a product; a key of its own makes the call repeatable."""
+def add_product(title: str, **details: Unpack[Details]) -> Call[Product]:
+    """
+    Add a product; a key of its own lets it be sent again.
+
+    >>> client.add_product("hat", source_key="hat-1", pictures=[picture]).pictures[0].format
+    'jpeg'
+
+    Raises:
+        Conflict: the source key is taken.
+        InvalidRequest, UnreadablePicture: nothing was stored.
+    """
     body = _product({"title": title, **details})
     key = {"idempotency-key": uuid.uuid4().hex}
     return Call("POST", "/product", _one(Product.read), body=_json(body), headers=key)
 
 
 def product(product_id: int) -> Call[Product]:
-    """Read a product."""
+    """
+    Read a product.
+
+    Raises:
+        NotFound: there is none.
+    """
     return Call("GET", f"/product/{product_id}", _one(Product.read))
 
 
-def edit_product(product_id: int, revision: int | None, edits: ProductEdits) -> Call[Product]:
-    """Edit a product, if it is still at a revision; then a repetition would be out of date."""
+def edit_product(
+    product_id: int, *, revision: int | None = None, **edits: Unpack[ProductEdits]
+) -> Call[Product]:
+    """
+    Change what is given and leave the rest.
+
+    >>> hat = client.add_product("hat", attributes={"price": 20})
+    >>> client.edit_product(hat.id, merge_attributes={"price": 15}).attributes
+    {'price': 15.0}
+
+    Raises:
+        OutOfDate: the product is no longer at `revision`.
+    """
     return Call(
         "PATCH",
         f"/product/{product_id}",
         _one(Product.read),
         body=_json(_product(edits)),
         headers=_if_match(revision),
-        repeatable=revision is None,
+        repeatable=revision is None,  # a repetition would be out of date
     )
 
 
-def remove_product(product_id: int, revision: int | None) -> Call[None]:
-    """Remove a product."""
+def remove_product(product_id: int, *, revision: int | None = None) -> Call[None]:
+    """
+    Remove a product.
+
+    >>> client.remove_product(client.add_product("old hat").id)
+
+    Raises:
+        NotFound: there is none.
+        OutOfDate: the product is no longer at `revision`.
+    """
     return Call(
         "DELETE",
         f"/product/{product_id}",
@@ -164,13 +201,25 @@ def restore_product(product_id: int) -> Call[Product]:
     return Call("POST", f"/product/{product_id}/restore", _one(Product.read))
 
 
-def products(paging: Paging) -> Call[ProductPage]:
-    """Read a page of the catalogue."""
+def products(**paging: Unpack[Paging]) -> Call[ProductPage]:
+    """
+    Read a page of the catalogue, newest first.
+
+    >>> page = client.products(page_size=2, sort="title", descending=False)
+    >>> len(page.products)
+    2
+    """
     return Call("GET", "/product/list", _one(ProductPage.read), params=_params(paging))
 
 
-def picture(product_id: int, n: int, size: int | None) -> Call[bytes]:
-    """Read the bytes of a picture."""
+def picture(product_id: int, n: int = 0, *, size: int | None = None) -> Call[bytes]:
+    """
+    Read a picture of a product, or a smaller JPEG of it.
+
+    >>> hat = client.add_product("hat", pictures=[picture])
+    >>> client.picture(hat.id) == picture
+    True
+    """
     path = f"/product/{product_id}/picture/{n}"
     return Call("GET", path, lambda reply: reply.content, params=_params({"size": size}))
 
@@ -184,14 +233,24 @@ def put_products(batch: bytes) -> Call[list[BatchResult]]:
     return Call("POST", "/product/batch", read, body=batch)
 
 
-def search(words: str, options: Options) -> Call[Answer]:
-    """Ask one question."""
+def search(words: str = "", **options: Unpack[Options]) -> Call[Answer]:
+    """
+    Find products by words, by picture, by a product, or by several of these.
+
+    >>> client.search(pictures=[picture], words="but green", kind="composed").kind
+    'composed'
+    """
     body = _question({"words": words, **options})
     return Call("POST", "/search", _one(Answer.read), body=_json(body))
 
 
 def search_many(questions: Iterable[Question]) -> Call[list[Answer]]:
-    """Ask several questions; the first that cannot be answered raises."""
+    """
+    Ask several questions in one request; the first that cannot be answered raises.
+
+    >>> [answer.kind for answer in client.search_many([{"words": "hat"}, {"words": "bag"}])]
+    ['hybrid', 'hybrid']
+    """
 
     def read(reply: Reply) -> list[Answer]:
         return [_answer(each) for each in reply.json()["answers"]]
@@ -200,14 +259,19 @@ def search_many(questions: Iterable[Question]) -> Call[list[Answer]]:
     return Call("POST", "/search", read, body=_json(body))
 
 
-def similar(product_id: int, params: Mapping[str, Any]) -> Call[Answer]:
-    """Ask for products like one."""
+def similar(product_id: int, **params: Any) -> Call[Answer]:
+    """Find products like one; `kind`, `filter`, `limit` and `offset` as in a search."""
     path = f"/product/{product_id}/similar"
     return Call("GET", path, _one(Answer.read), params=_params(params))
 
 
-def import_file(file: Path, columns: Sequence[str]) -> Call[ImportJob]:
-    """Hand in a file to import."""
+def import_file(file: Path, *, columns: Sequence[str] = ()) -> Call[ImportJob]:
+    """
+    Hand in a CSV, TSV, JSONL or Parquet file; the service imports it in the background.
+
+    Args:
+        columns: `FIELD=COLUMN` pairs, where names do not tell.
+    """
     return Call(
         "POST",
         "/import",
@@ -218,8 +282,8 @@ def import_file(file: Path, columns: Sequence[str]) -> Call[ImportJob]:
     )
 
 
-def import_path(path: str, columns: Sequence[str]) -> Call[ImportJob]:
-    """Import a path of the server."""
+def import_path(path: str, *, columns: Sequence[str] = ()) -> Call[ImportJob]:
+    """Import a file or folder of the server; needs the role admin."""
     body = _json({"path": path, "map": list(columns)})
     return Call("POST", "/import", _one(ImportJob.from_json), body=body, repeatable=False)
 
@@ -230,7 +294,7 @@ def import_job(job_id: str) -> Call[ImportJob]:
 
 
 def cancel_import(job_id: str) -> Call[ImportJob]:
-    """Call an import off."""
+    """Stop an import after the batch at hand."""
     return Call("DELETE", f"/import/{job_id}", _one(ImportJob.from_json), repeatable=False)
 
 

@@ -45,8 +45,10 @@ class SuggestedTitle:
     products: Sequence[int]
 
 
-def duplicates(tiers: Sequence[str], limit: int, offset: int) -> Call[DuplicatePage]:
-    """Read a page of clusters."""
+def duplicates(
+    *, tiers: Sequence[str] = (), limit: int = 20, offset: int = 0
+) -> Call[DuplicatePage]:
+    """Read clusters of products that look like one; tiers: exact, near, same_product."""
     params: dict[str, Any] = {"limit": limit, "offset": offset}
     if tiers:
         params["tier"] = list(tiers)
@@ -54,14 +56,19 @@ def duplicates(tiers: Sequence[str], limit: int, offset: int) -> Call[DuplicateP
 
 
 def scan_duplicates() -> Call[Task]:
-    """Start a scan."""
+    """Begin to look through the whole catalogue for duplicates."""
     return Call("POST", "/duplicates/scan", lambda r: Task.read(r.json()), repeatable=False)
 
 
 def decide_duplicates(
-    product_ids: Sequence[int], verdict: str, keep: int | None
+    product_ids: Sequence[int], verdict: str, *, keep: int | None = None
 ) -> Call[Product | None]:
-    """Remember a verdict."""
+    """
+    Remember what is true of some products: distinct, merged into `keep`, or open again.
+
+    Returns:
+        The product that stays, if they were merged.
+    """
     body: dict[str, Any] = {"products": list(product_ids), "verdict": verdict}
     if keep is not None:
         body["keep"] = keep
@@ -74,8 +81,8 @@ def decide_duplicates(
     )
 
 
-def suggest_titles(product_id: int, limit: int) -> Call[list[SuggestedTitle]]:
-    """Ask for titles."""
+def suggest_titles(product_id: int, *, limit: int = 5) -> Call[list[SuggestedTitle]]:
+    """Ask for titles that fit the pictures of a product."""
     return Call(
         "GET",
         f"/product/{product_id}/titles",
@@ -84,8 +91,14 @@ def suggest_titles(product_id: int, limit: int) -> Call[list[SuggestedTitle]]:
     )
 
 
-def feedback(answer_id: str, told: Sequence[tuple[int, str]]) -> Call[int]:
-    """Say what someone did with products of an answer."""
+def feedback(answer_id: str, *told: tuple[int, str]) -> Call[int]:
+    """
+    Say what someone did with products of an answer: (product id, action), where an action is
+    click, cart, buy or dismissed.
+
+    Returns:
+        How much of it was new; saying a thing twice counts once.
+    """
     rows = [{"product_id": product_id, "action": action} for product_id, action in told]
     body = json.dumps({"answer": answer_id, "told": rows}).encode()
     return Call("POST", "/feedback", lambda reply: int(reply.json()["new"]), body=body)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Self, TypedDict
+from typing import Any, Self, TypedDict, Unpack
 
 from crosslens.client.calls import Call
 from crosslens.client.replies import Reply
@@ -184,22 +184,22 @@ class Evaluation(TypedDict, total=False):
 
 
 def index_state() -> Call[IndexState]:
-    """Ask how the index is."""
+    """Ask how the index is beside the catalogue, and what is parked for which reason."""
     return Call("GET", "/index", lambda reply: IndexState.read(reply.json()))
 
 
-def start_audit(repair: bool) -> Call[Task]:
-    """Compare catalogue and index."""
+def start_audit(*, repair: bool = False) -> Call[Task]:
+    """Compare catalogue and index, and index again what differs if asked to; role admin."""
     return _begin("/index/audit", {"repair": repair})
 
 
 def start_rebuild() -> Call[Task]:
-    """Build the index anew."""
+    """Build the index anew beside the live one, and switch; role admin."""
     return _begin("/index/rebuild", {})
 
 
 def index_again(product_ids: Sequence[int]) -> Call[int]:
-    """Look at products again."""
+    """Let products be looked at again, parked ones included; return how many will be."""
     return Call(
         "POST",
         "/index/again",
@@ -209,17 +209,17 @@ def index_again(product_ids: Sequence[int]) -> Call[int]:
 
 
 def models() -> Call[list[Model]]:
-    """List bundles."""
+    """List the bundles of the service, and what they are used for."""
     return Call("GET", "/model", lambda reply: [Model.read(row) for row in reply.json()])
 
 
-def use_model(name: str, purpose: str) -> Call[Task]:
-    """Switch to a bundle."""
+def use_model(name: str, *, purpose: str = "cross-modal") -> Call[Task]:
+    """Check a bundle, index everything for it, and switch; role admin."""
     return _begin(f"/model/{name}/use", {"purpose": purpose})
 
 
 def tasks() -> Call[list[Task]]:
-    """List long work."""
+    """List long work of the service, newest first."""
     return Call("GET", "/task", lambda reply: [Task.read(row) for row in reply.json()])
 
 
@@ -229,38 +229,40 @@ def task(task_id: str) -> Call[Task]:
 
 
 def traffic() -> Call[list[TrafficStep]]:
-    """Ask about the last hour."""
+    """Ask what happened in the last hour, in steps of ten seconds."""
     return Call("GET", "/traffic", lambda reply: [TrafficStep.read(row) for row in reply.json()])
 
 
 def judged_sets() -> Call[list[JudgedSet]]:
-    """List judged sets."""
+    """List the judged sets of the service."""
     return Call("GET", "/judged", lambda reply: [JudgedSet.read(row) for row in reply.json()])
 
 
-def start_evaluation(set: str, options: Evaluation) -> Call[Task]:
-    """Measure the live catalogue."""
+def start_evaluation(set: str, **options: Unpack[Evaluation]) -> Call[Task]:
+    """Ask the queries of a judged set of the live catalogue; the result names the run."""
     given = {name: value for name, value in options.items() if value is not None}
     return _begin("/evaluation", {"set": set, **given})
 
 
 def runs() -> Call[list[EvaluationRun]]:
-    """List runs."""
+    """List measured runs, newest first."""
     return Call("GET", "/evaluation", lambda reply: [_run(row) for row in reply.json()])
 
 
 def run(run_id: str) -> Call[EvaluationRun]:
-    """Read a run."""
+    """Read a measured run."""
     return Call("GET", f"/evaluation/{run_id}", lambda reply: _run(reply.json()))
 
 
 def remove_run(run_id: str) -> Call[None]:
-    """Forget a run."""
+    """Forget a measured run."""
     return Call("DELETE", f"/evaluation/{run_id}", lambda reply: None, gone_is_done=True)
 
 
-def worst(run_id: str, measure: str, limit: int) -> Call[list[AskedQuery]]:
-    """Ask for the queries that a measure is least pleased with."""
+def worst_queries(
+    run_id: str, *, measure: str = "ndcg@10", limit: int = 20
+) -> Call[list[AskedQuery]]:
+    """Ask for the queries of a run that a measure is least pleased with."""
     return Call(
         "GET",
         f"/evaluation/{run_id}/worst",
@@ -270,7 +272,7 @@ def worst(run_id: str, measure: str, limit: int) -> Call[list[AskedQuery]]:
 
 
 def compare_runs(first: str, second: str) -> Call[Compared]:
-    """Compare two runs."""
+    """Compare two runs query by query."""
     return Call(
         "GET", f"/evaluation/{first}/beside/{second}", lambda reply: Compared.read(reply.json())
     )

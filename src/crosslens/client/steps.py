@@ -1,0 +1,109 @@
+"""
+What takes several tries or questions, told step by step.
+
+Both clients follow these steps: each sends what is to be sent and waits as long as it is told, one
+blocking, the other awaiting.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator
+from typing import Any, TypeAlias, TypeVar
+
+import httpx
+
+from crosslens.client import calls, tending
+from crosslens.client.answers import ImportJob
+from crosslens.client.calls import Call
+from crosslens.client.replies import Reply
+from crosslens.client.retrying import Patience, settled
+from crosslens.client.sending import answered
+from crosslens.client.tending import Task
+from crosslens.errors import Overloaded, Unavailable
+
+T = TypeVar("T")
+
+Outcome: TypeAlias = Reply | httpx.TransportError
+Tries: TypeAlias = Generator[float | None, Outcome | None, T]
+"""Yields seconds to wait, or None for the call to be sent, which is answered by its outcome."""
+Steps: TypeAlias = Generator[Call[Any] | float, Any, T]
+"""Yields calls, which are answered by what they return, and seconds to wait."""
+
+_OFTEN_S = 0.05
+
+
+def tries(call: Call[T], patience: Patience, service: object) -> Tries[T]:
+    """
+    Make a call, again as long as that may help.
+
+    Raises:
+        CrosslensError: the answer is an error.
+        Unavailable: there was no answer.
+    """
+    tried = 0
+    while True:
+        tried += 1
+        outcome = yield None
+        assert outcome is not None  # noqa: S101 - both clients answer what is sent
+        if not patience.again(call, tried, outcome):
+            break
+        yield patience.wait_s(tried, _retry_after(outcome))
+    if isinstance(outcome, httpx.TransportError):
+        raise Unavailable(f"the service at {service} does not answer") from outcome
+    return answered(call, settled(call, tried, outcome))
+
+
+def wait_for_import(job_id: str, *, timeout_s: float = 3_600.0) -> Steps[ImportJob]:
+    """
+    Wait until an import has ended.
+
+    Raises:
+        Overloaded: it has not in time.
+    """
+    late = _deadline(timeout_s)
+    while not (job := (yield calls.import_job(job_id))).ended:
+        late(f"the import is still {job.state}")
+        yield 2 * _OFTEN_S
+    return job  # type: ignore[no-any-return]
+
+
+def wait_for_task(task_id: str, *, timeout_s: float = 3_600.0) -> Steps[Task]:
+    """
+    Wait until long work is over.
+
+    Raises:
+        Overloaded: it is not in time.
+    """
+    late = _deadline(timeout_s)
+    while not (task := (yield tending.task(task_id))).over:
+        late(f"the task is still {task.state}")
+        yield 2 * _OFTEN_S
+    return task  # type: ignore[no-any-return]
+
+
+def wait_until_indexed(*, timeout_s: float = 60.0) -> Steps[None]:
+    """
+    Wait until searches know everything that was written.
+
+    Raises:
+        Overloaded: they do not in time.
+    """
+    late = _deadline(timeout_s)
+    while unsettled := (yield calls.ready()).unsettled:
+        late(f"{unsettled} changes are not indexed")
+        yield _OFTEN_S
+
+
+def _deadline(seconds: float) -> Callable[[str], None]:
+    due = time.monotonic() + seconds
+
+    def late(what: str) -> None:
+        if time.monotonic() > due:
+            raise Overloaded(f"{what} after {seconds:g} s")
+
+    return late
+
+
+def _retry_after(outcome: Outcome) -> str | None:
+    return outcome.headers.get("retry-after") if isinstance(outcome, Reply) else None
