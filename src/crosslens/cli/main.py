@@ -12,6 +12,7 @@ import typer
 from crosslens.cli import (
     catalog,
     evaluate,
+    experiment,
     imports,
     index,
     key,
@@ -48,6 +49,7 @@ app.add_typer(train.app, name="train")
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(duplicates_commands.app, name="duplicates")
 app.add_typer(scene.app, name="scene")
+app.add_typer(experiment.app, name="experiment")
 app.add_typer(key.app, name="key")
 app.add_typer(serve_command.app, name="serve")
 app.command("page")(page_command.page)
