@@ -189,9 +189,9 @@ class Bucket:
             )
         return link
 
-    def check(self) -> None:
+    def probe(self) -> dict[str, str]:
         """
-        Ask whether the bucket is there and may be read.
+        Ask whether the bucket is there and may be read, and say where it is.
 
         Raises:
             Unavailable: it is not; the hint says what to do.
@@ -200,6 +200,7 @@ class Bucket:
             self._client.list_objects_v2(
                 Bucket=self.place.bucket, Prefix=self.place.prefix, MaxKeys=1
             )
+        return {"at": str(self.place)}
 
     def close(self) -> None:
         """Release connections."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -77,7 +78,13 @@ def _checks(runtime: Runtime) -> dict[str, dict[str, Any]]:
         "changes": _changes,
         "worker": _worker,
     }
+    further = runtime.services.probes.items()
+    checks |= {name: partial(_probed, probe) for name, probe in further}
     return {name: _asked(check, runtime) for name, check in checks.items()}
+
+
+def _probed(probe: Callable[[], Mapping[str, Any]], _runtime: Runtime) -> dict[str, Any]:
+    return dict(probe())
 
 
 def _asked(check: Callable[[Runtime], dict[str, Any]], runtime: Runtime) -> dict[str, Any]:

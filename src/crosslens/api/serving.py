@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from time import monotonic
 from typing import Any, Protocol
 
+from crosslens.encode.model import Model
 from crosslens.errors import CrosslensError, Overloaded, Unavailable, WrongSpace
 from crosslens.indexing.rebuild import Rebuilt
 from crosslens.search.engine import SearchEngine
@@ -32,6 +33,10 @@ class Wing(Protocol):
 
     def purposes(self) -> dict[str, list[str]]:
         """Bundle name → what it is used for."""
+        ...
+
+    def bundles(self) -> Mapping[str, Model]:
+        """The bundles themselves, by name."""
         ...
 
     def keep_indexed(self, stop: threading.Event) -> None:
@@ -107,6 +112,10 @@ class Serving:
     def rebuild(self, progress: Step) -> Mapping[str, Any]:
         """Build the index anew for the bundles in use."""
         return told(self._wing.rebuild(progress, lambda: self._exchange(self._wing)))
+
+    def bundles(self) -> Mapping[str, Model]:
+        """Return the bundles that serve, by name."""
+        return self._wing.bundles()
 
     def use(self, purpose: str, name: str, progress: Step) -> Mapping[str, Any]:
         """

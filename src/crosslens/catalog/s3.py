@@ -88,10 +88,6 @@ class S3Media:
             return None
         return self._bucket.link(_key(sha256), lasts_s=self._links_s, kind=kind)
 
-    def check(self) -> None:
-        """Ask whether the bucket answers; raises Unavailable with what to do."""
-        self._bucket.check()
-
     def close(self) -> None:
         """Release connections."""
         self._bucket.close()

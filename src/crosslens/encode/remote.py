@@ -28,7 +28,7 @@ BYTES_AT_ONCE = 16 * 2**20
 _LARGEST_REPLY = 256 * 2**20
 _CHECK_S = 300.0
 _RETRIES = {
-    "maxAttempts": 5,
+    "maxAttempts": 4,
     "initialBackoff": "0.1s",
     "maxBackoff": "2s",
     "backoffMultiplier": 2,
@@ -46,6 +46,9 @@ _OPTIONS = [
     ("grpc.keepalive_time_ms", 30_000),  # a machine that vanished is noticed
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.enable_http_proxy", 0),
+    ("grpc.min_reconnect_backoff_ms", 200),
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 5_000),
 ]
 T = TypeVar("T")
 

@@ -105,7 +105,7 @@ class TestAway:
 
     def test_a_bucket_that_is_not_there_is_named(self, s3, whole_bucket):
         other = Bucket(Place("absent"), client=whole_bucket._client)
-        for act in (lambda: S3Media(other).put(b"x"), other.check, lambda: list(other.list())):
+        for act in (lambda: S3Media(other).put(b"x"), other.probe, lambda: list(other.list())):
             with pytest.raises(Unavailable, match="no bucket absent"):
                 act()
 
