@@ -27,7 +27,7 @@ from crosslens.values import AttributeType, Floats, Modality, Space, Vectors
 from crosslens.vectors.columns import space_column
 from crosslens.vectors.filters import parse
 from crosslens.vectors.index import IndexSpec, ProductRows
-from crosslens.vectors.zvec import EF, REFINED_PER_HIT, ZvecIndex
+from crosslens.vectors.zvec_index import EF, REFINED_PER_HIT, ZvecIndex
 
 CHUNK = 2_000
 FILTERS = {

@@ -41,9 +41,9 @@ from crosslens.errors import (
     Unauthenticated,
     Unavailable,
 )
-from crosslens.indexing.audit import audit, repair
 from crosslens.indexing.duplicates import Scanner
 from crosslens.indexing.importing import Importer, Indexing, Tally, import_and_index
+from crosslens.indexing.mending import Mending
 from crosslens.indexing.rebuild import Progress, Rebuilt, rebuild
 from crosslens.indexing.rows import ProductText, RowMaker
 from crosslens.indexing.worker import Pace, Worker
@@ -108,7 +108,6 @@ class App:
         self.__dict__.update({name: part for name, part in parts.items() if part is not None})
         self._closing = ExitStack()
         self._loaded: dict[str, Model] = {}
-        self._compared = False
 
     def close(self) -> None:
         """Release files, threads and connections, in reverse order of their making."""
@@ -265,7 +264,9 @@ class App:
         pool = ThreadPoolExecutor(PROBE_THREADS, thread_name_prefix="probe")
         self._closing.callback(pool.shutdown, cancel_futures=True)
         matcher = Matcher(self.query_encoders, self.index, query_tokens, pool)
-        return SearchEngine(self.catalog, self.media, matcher, alpha=self.alpha)
+        engine = SearchEngine(self.catalog, self.media, matcher, alpha=self.alpha)
+        engine.notes = self._notes
+        return engine
 
     @property
     def alpha(self) -> float:
@@ -283,7 +284,6 @@ class App:
             Unavailable: another process holds the index, or it waits for a rebuild.
         """
         self._require_own_spaces()
-        self._mend_interrupted()
         pace = Pace(lease_s=self.settings.lease_s, max_tries=self.settings.max_tries)
         return Worker(
             self.catalog,
@@ -292,7 +292,13 @@ class App:
             pace=pace,
             threads=self.threads,
             on_settled=on_settled,
+            more=self.mending.more,
         )
+
+    @cached_property
+    def mending(self) -> Mending:
+        """Makes the live index whole when it is in doubt."""
+        return Mending(self.catalog, self.index_store)
 
     def rebuild(
         self,
@@ -601,13 +607,9 @@ class App:
                 hint="run `crosslens index rebuild`",
             )
 
-    def _mend_interrupted(self) -> None:
-        """Compare an index that a killed process left with the catalogue, once."""
-        if self._compared or not self.index_store.interrupted:
-            return
-        self.index.optimize()
-        repair(self.catalog, audit(self.catalog, self.index))
-        self._compared = True
+    def _notes(self) -> tuple[str, ...]:
+        left = self.mending.filling()
+        return () if left is None else (str(left),)
 
     def _product_texts(self) -> dict[Space, ProductText]:
         """Return, per text space, what of a product its bundle reads."""

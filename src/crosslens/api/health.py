@@ -17,6 +17,7 @@ from crosslens.api.keys import Role
 from crosslens.api.metrics import CONTENT_TYPE
 from crosslens.api.runtime import Runtime
 from crosslens.errors import CrosslensError, Forbidden, Unauthenticated
+from crosslens.indexing.mending import filling
 
 router = APIRouter(tags=["health"])
 
@@ -111,6 +112,9 @@ def _index(runtime: Runtime) -> dict[str, Any]:
     if index.spec != store.wanted():
         hint = "`crosslens index rebuild` while the service is stopped"
         return shown | {"ok": False, "error": "built for other settings", "hint": hint}
+    if left := filling(runtime.services.catalog, store):
+        of = {"share": round(left.share, 4), "indexed": left.indexed, "of": left.of}
+        return shown | {"filling": of | {"reason": left.reason}}
     return shown
 
 

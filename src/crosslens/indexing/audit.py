@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from crosslens.catalog.store import CatalogStore
 from crosslens.vectors.index import VectorIndex
 
-ANNOUNCE = 1_000
+ANNOUNCE = 1_000  # products at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +50,12 @@ def audit(catalog: CatalogStore, index: VectorIndex) -> Audit:
 def repair(catalog: CatalogStore, found: Audit) -> int:
     """Announce what differs, so that the worker looks again; return how many products."""
     product_ids = [*found.missing, *found.stale, *found.orphaned]
-    for part in _parts(product_ids):
+    for part in parts(product_ids):
         catalog.announce(part)
     return len(product_ids)
 
 
-def _parts(product_ids: Sequence[int]) -> Iterator[Sequence[int]]:
+def parts(product_ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    """Cut products into as many as are announced at once."""
     for start in range(0, len(product_ids), ANNOUNCE):
         yield product_ids[start : start + ANNOUNCE]

@@ -10,6 +10,7 @@ from crosslens.catalog.media import MediaStore
 from crosslens.catalog.store import CatalogStore
 from crosslens.errors import CrosslensError, NotFound
 from crosslens.indexing.audit import audit
+from crosslens.indexing.mending import filling
 from crosslens.vectors.index import IndexStore
 
 MEDIA_SAMPLE = 1_000
@@ -79,6 +80,9 @@ def check_index(catalog: CatalogStore, store: IndexStore) -> Finding:
             "built for other bundles or attributes than the settings name",
             "`crosslens index rebuild`",
         )
+    if (left := filling(catalog, store)) and store.damage:
+        detail = f"{left}; the former one was set aside: {left.reason}"
+        return Finding("index", False, detail, "`crosslens index work`, or start the service")
     found = audit(catalog, index)
     detail = (
         f"{found.products} products: {len(found.missing)} missing, {len(found.stale)} stale, "

@@ -75,6 +75,7 @@ def rebuild(
         raise
     with switching():
         _switch(draft, catalog, position, filling.left_out)
+        store.trust()
     left_out = tuple(sorted(filling.left_out))
     return Rebuilt(filling.written, replayed, left_out, perf_counter() - started)
 

@@ -18,6 +18,7 @@ from crosslens.indexing.rows import RowMaker
 from crosslens.telemetry import logger
 from crosslens.vectors.index import ProductRows, VectorIndex
 
+BURY_EVERY_S = 60.0
 TRANSIENT = (Unavailable, Overloaded, StorageFull, IndexBroken)  # the product is not to blame
 
 
@@ -57,6 +58,10 @@ class Worker:
     Keep one index true to the catalogue; several workers may share a catalogue.
 
     Two batches are in flight: while one is written, the next is encoded.
+
+    Args:
+        more: called when nothing is due; announces what else should be looked at, and says whether
+            there was anything.
     """
 
     def __init__(
@@ -68,6 +73,7 @@ class Worker:
         pace: Pace | None = None,
         threads: int = 1,
         on_settled: Callable[[int], None] = lambda changes: None,
+        more: Callable[[], bool] = lambda: False,
     ) -> None:
         self._catalog = catalog
         self._index = index
@@ -75,7 +81,9 @@ class Worker:
         self._pace = pace or Pace()
         self._threads = max(threads, 1)
         self._on_settled = on_settled
+        self._more = more
         self._owner = new_owner()
+        self._buried_at = -BURY_EVERY_S
         self._log = logger("worker")
         self._tending = threading.Thread()
 
@@ -99,7 +107,9 @@ class Worker:
                     if len(flying) <= self._threads:
                         continue
                 if not flying:
-                    return settled
+                    if (stop and stop.is_set()) or not self._more():
+                        return settled
+                    continue
                 done = self._finish(flying.popleft())
                 self._on_settled(done)
                 settled += done
@@ -143,7 +153,11 @@ class Worker:
         return settled
 
     def _bury_the_dead(self) -> None:
-        """Take over at once what a killed process of this machine held."""
+        """Take over what a killed process of this machine held; looks once a minute."""
+        now = monotonic()
+        if now - self._buried_at < BURY_EVERY_S:
+            return
+        self._buried_at = now
         for owner in filter(is_dead, self._catalog.owners()):
             released = self._catalog.release(owner)
             self._log.warning("leases of a dead worker ended", owner=owner, changes=released)

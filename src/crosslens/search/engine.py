@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Protocol
@@ -52,6 +52,9 @@ class SearchEngine:
 
     Args:
         alpha: share of vectors in hybrid search where a request names none.
+
+    Attributes:
+        notes: says what to know about every answer just now.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class SearchEngine:
         self._media = media
         self._matcher = matcher
         self._alpha = alpha
+        self.notes: Callable[[], tuple[str, ...]] = tuple
 
     def search(self, request: SearchRequest) -> Answer:
         """
@@ -88,7 +92,7 @@ class SearchEngine:
         Raises:
             Unavailable: the catalogue does not answer.
         """
-        started = perf_counter()
+        started, notes = perf_counter(), self.notes()
         outcomes: dict[int, Answer | CrosslensError] = {}
         open_ones: dict[int, Asked] = {}
         for n, request in enumerate(requests):
@@ -102,7 +106,7 @@ class SearchEngine:
                 if isinstance(page, CrosslensError):
                     outcomes[n] = page
                 elif _is_enough(asked, page):
-                    outcomes[n] = _answer(asked, page, started)
+                    outcomes[n] = _answer(asked, page, notes, started)
                 else:  # too many of what was found may not be shown: look deeper
                     asked.depth = min(4 * asked.depth, WIDEST)
                     continue
@@ -182,8 +186,8 @@ def _is_enough(asked: Asked, page: Page) -> bool:
     return len(page.ranking) >= _wanted(asked) or exhausted or asked.depth >= WIDEST
 
 
-def _answer(asked: Asked, page: Page, started: float) -> Answer:
-    request = asked.request
+def _answer(asked: Asked, page: Page, notes: tuple[str, ...], started: float) -> Answer:
+    request, notes = asked.request, asked.plan.notes + notes
     shown = present.hits(
         page.ranking[request.offset : _wanted(asked)], page.products, explain=request.explain
     )
@@ -191,6 +195,4 @@ def _answer(asked: Asked, page: Page, started: float) -> Answer:
         request.facets, (page.products[ranked.product_id] for ranked in page.ranking)
     )
     took = {"total": (perf_counter() - started) * 1e3}
-    return Answer(
-        shown, asked.plan.kind, page.found, facets, asked.plan.notes, page.matches.missing, took
-    )
+    return Answer(shown, asked.plan.kind, page.found, facets, notes, page.matches.missing, took)

@@ -197,6 +197,22 @@ class VectorIndex(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """
+    An index that could not be read, and was exchanged for an empty one that is being filled.
+
+    Attributes:
+        reason: what was wrong with it.
+        since: when that was found, in seconds since 1970.
+        kept: where its files are until the new one holds everything; empty: nowhere.
+    """
+
+    reason: str
+    since: float
+    kept: str
+
+
 class Draft(Protocol):
     """A new index beside the live one."""
 
@@ -221,21 +237,37 @@ class IndexStore(Protocol):
         """
         Return the live index, creating an empty one of the wanted spec if there is none.
 
-        The object may be called during and after a switch: it forwards to whatever is live.
+        One that cannot be read is set aside, and an empty one begun in its place: the catalogue
+        has everything it needs. The object may be called during and after a switch: it forwards
+        to whatever is live.
 
         Raises:
             Unavailable: another process holds the index.
-            IndexBroken: the files cannot be read.
+            IndexBroken: it cannot be read, and is not ours to set aside.
         """
         ...
 
     @property
-    def interrupted(self) -> bool:
+    def doubtful(self) -> bool:
         """
-        Say whether the live index was found as a killed process left it.
+        Say whether the live index may lack what was written to it, so that an audit is due.
 
-        Then it may lack rows that it had acknowledged, and an audit is due.
+        So it is after a process was killed, after a failure of the engine, and where the index is
+        new.
         """
+        ...
+
+    @property
+    def damage(self) -> Damage | None:
+        """Say what the live index stands in for until it holds everything again."""
+        ...
+
+    def begin_anew(self, reason: str) -> None:
+        """Set the live index aside and go on with an empty one of the wanted spec."""
+        ...
+
+    def trust(self) -> None:
+        """Say that the live index holds what the catalogue holds; what was set aside is removed."""
         ...
 
     def draft(self) -> Draft:

@@ -15,7 +15,7 @@ from crosslens.vectors.bm25 import bm25
 from crosslens.vectors.columns import query_words, words
 from crosslens.vectors.filters import Filter, check, holds, indexed
 from crosslens.vectors.index import Counts, IndexSpec, ProductRows, RowKey
-from crosslens.vectors.live import LiveIndex
+from crosslens.vectors.one_live import OneLive
 from crosslens.vectors.picture_rows import rank
 
 
@@ -141,57 +141,26 @@ class MemoryIndex:
         )
 
 
-class MemoryStore:
+class MemoryStore(OneLive[MemoryIndex]):
     """Where memory indexes live: nowhere but here."""
 
-    def __init__(self, spec: IndexSpec) -> None:
-        self._spec = spec
-        self._live = LiveIndex(MemoryIndex(spec))
+    def _found(self) -> MemoryIndex:
+        return self._created()
 
-    def live(self) -> LiveIndex:
-        """Return the live index."""
-        return self._live
+    def _created(self) -> MemoryIndex:
+        return MemoryIndex(self._spec)
 
-    @property
-    def interrupted(self) -> bool:
-        """Say no: what was acknowledged is kept, or nothing is."""
-        return False
+    def _appoint(self, index: MemoryIndex) -> None:
+        pass
 
-    def draft(self) -> MemoryDraft:
-        """Create an empty index of the wanted spec."""
-        return MemoryDraft(MemoryIndex(self._spec), self._live)
+    def _drop(self, index: MemoryIndex) -> None:
+        index.close()
 
-    def wanted(self) -> IndexSpec:
-        """Return the spec that drafts are built with."""
-        return self._spec
+    def _sweep(self) -> None:
+        pass
 
-    def want(self, spec: IndexSpec) -> None:
-        """Ask for another spec from the next draft on, as a change of settings does."""
-        self._spec = spec
-
-    def close(self) -> None:
-        """Forget everything."""
-        self._live.close()
-
-
-class MemoryDraft:
-    """A new memory index beside the live one."""
-
-    def __init__(self, index: MemoryIndex, live: LiveIndex) -> None:
-        self.index = index
-        self._live: LiveIndex | None = live
-
-    def take_over(self) -> None:
-        """Become the live index in one step."""
-        if self._live is not None:
-            self._live.switch(self.index).close()
-            self._live = None
-
-    def discard(self) -> None:
-        """Drop the draft; nothing happens when it has taken over."""
-        if self._live is not None:
-            self.index.close()
-            self._live = None
+    def _release(self) -> None:
+        pass
 
 
 def _best_per_product(

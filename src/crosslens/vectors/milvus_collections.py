@@ -50,6 +50,7 @@ MOST_TEXT_LITE: Final = 1 << 20
 MOST_KEYWORDS: Final = 4_096  # the server's limit of a list
 
 _SPEC: Final = "crosslens.spec"
+_NAME: Final = "[0-9a-f]{12}"
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 _WORD_LENGTH: Final = 7
 
@@ -118,6 +119,15 @@ def opened(milvus: Connection, prefix: str, name: str) -> Generation:
     return Generation(prefix, name, spec)
 
 
+def lost(milvus: Connection, prefix: str, name: str) -> str:
+    """Say which collection of a generation that we named is gone; empty: none, or not ours."""
+    if not re.fullmatch(_NAME, name):
+        return ""
+    found = Generation(prefix, name, IndexSpec((), ()))
+    gone = {found.text, found.pictures}.difference(milvus.ask("list_collections"))
+    return f"the collection {min(gone)} is missing" if gone else ""
+
+
 def drop(milvus: Connection, generation: Generation) -> None:
     """Drop both collections; unknown ones are no error."""
     for name in (generation.text, generation.pictures):
@@ -126,7 +136,7 @@ def drop(milvus: Connection, generation: Generation) -> None:
 
 def sweep(milvus: Connection, prefix: str, *, kept: str | None) -> None:
     """Drop every generation but one: leftovers of crashed rebuilds."""
-    ours = re.compile(rf"{re.escape(prefix)}_(?:text|pictures)_([0-9a-f]{{12}})")
+    ours = re.compile(rf"{re.escape(prefix)}_(?:text|pictures)_({_NAME})")
     for name in milvus.ask("list_collections"):
         match = ours.fullmatch(name)
         if match and match[1] != kept:

@@ -75,6 +75,10 @@ class MilvusIndex:
         """What this index was built to hold."""
         return self.generation.spec
 
+    def follow(self, latest: Callable[[Generation], Generation]) -> None:
+        """Turn to whichever generation is live from now on; see `latest`."""
+        self._latest = latest
+
     def moved(self) -> bool:
         """Turn to the generation that is live now; say whether it is another one."""
         former = self.generation

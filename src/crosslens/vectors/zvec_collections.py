@@ -15,7 +15,7 @@ from typing import Any, Final, TypeAlias, TypeVar
 import numpy as np
 import zvec
 
-from crosslens.errors import StorageFull, Unavailable
+from crosslens.errors import IndexBroken, StorageFull, Unavailable
 from crosslens.values import Attributes, AttributeType, Floats, Space
 from crosslens.vectors.columns import attribute_column, fingerprint, space_column
 from crosslens.vectors.filters import indexed
@@ -49,6 +49,10 @@ RESERVE_BYTES: Final = 64 << 20
 # query). So the pool is made wide, and half as many queries run at once.
 POOL_THREADS: Final = max(8, 2 * (os.cpu_count() or 1))
 _SEATS: Final = Seats(POOL_THREADS // 2)
+
+# What the engine raises on files that are damaged, beside the errors of the system.
+UNREADABLE: Final = (ValueError, LookupError, MemoryError, OverflowError)
+MENDED: Final = "the next worker begins it anew; the catalogue has everything it needs"
 
 TOKENS: Final = "tokens"
 REVISION: Final = "revision"
@@ -95,7 +99,7 @@ def open_collection(folder: Path) -> Collection:
     Raises:
         RuntimeError, ValueError: its files are in use, incomplete or damaged.
     """
-    _forget_unwritten_manifest(folder)
+    _forget_unwritten(folder)
     return zvec.open(str(folder))
 
 
@@ -192,17 +196,43 @@ def require_space(folder: Path, needed: int) -> None:
 
 
 @contextmanager
-def translated(folder: Path) -> Iterator[None]:
-    """Turn what the engine raises into StorageFull and Unavailable."""
+def translated(folder: Path, *errors: type[Exception]) -> Iterator[None]:
+    """Turn what the engine raises into StorageFull and Unavailable; `errors` too."""
+    failures: tuple[type[Exception], ...] = (OSError, RuntimeError, *errors)
     try:
         yield
-    except (OSError, RuntimeError) as exc:
+    except failures as exc:
         if _means_full(exc):
             raise StorageFull(f"no space is left on the disk of {folder}: {exc}") from exc
         raise Unavailable(f"the vector index in {folder} failed: {exc}") from exc
 
 
-def _means_full(exc: OSError | RuntimeError) -> bool:
+@contextmanager
+def readable(folder: Path) -> Iterator[None]:
+    """
+    Say why files cannot be opened.
+
+    Raises:
+        StorageFull: the disk is full, which says nothing about the files.
+        Unavailable: another process holds them, or they belong to another user.
+        IndexBroken: they are incomplete or damaged.
+    """
+    try:
+        yield
+    except Exception as exc:  # whatever the engine says of files that it cannot read
+        if _means_full(exc):
+            raise StorageFull(f"no space is left on the disk of {folder}: {exc}") from exc
+        if "can't lock" in str(exc).lower():
+            raise Unavailable(f"the index in {folder} is in use by another process") from exc
+        if any(not os.access(file, os.R_OK | os.W_OK) for file in folder.rglob("*")):
+            raise Unavailable(
+                f"the index in {folder} has files that this user may not read and write",
+                hint="run crosslens as the user who made it, or give them to this one",
+            ) from exc
+        raise IndexBroken(f"the vector index in {folder} cannot be read: {exc}") from exc
+
+
+def _means_full(exc: Exception) -> bool:
     if isinstance(exc, OSError):
         return exc.errno in (errno.ENOSPC, errno.EDQUOT)
     return "No space left" in str(exc) or "errno 28" in str(exc) or "append WAL" in str(exc)
@@ -243,16 +273,17 @@ def _create(
     return zvec.create_and_open(str(folder), zvec.CollectionSchema(folder.name, columns, vectors))
 
 
-def _forget_unwritten_manifest(folder: Path) -> None:
+def _forget_unwritten(folder: Path) -> None:
     """
-    Remove the newest manifest if the process was killed between making and writing it.
+    Remove files that a killed process had made and not written yet, which the engine cannot read.
 
-    The engine would take it for an empty collection; the former one is removed only after it is
-    written, so that one is still there and still true.
+    The former manifest goes only after the next one is written, and nothing is acknowledged before
+    it is in a log: without the empty file everything is as it was.
     """
     manifests = sorted(folder.glob("manifest.*"), key=lambda file: int(file.suffix[1:]))
-    if len(manifests) > 1 and not manifests[-1].stat().st_size:
-        manifests[-1].unlink()
+    for file in (*manifests[1:][-1:], *folder.glob("*/*.wal")):
+        if not file.stat().st_size:
+            file.unlink()
 
 
 def _attribute_field(name: str, type_: AttributeType) -> zvec.FieldSchema:

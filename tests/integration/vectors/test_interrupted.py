@@ -13,7 +13,8 @@ import pytest
 from crosslens import settings, wiring
 from crosslens.catalog.product import ProductFields
 from crosslens.indexing.audit import audit
-from crosslens.vectors.zvec import ZvecIndex, ZvecStore
+from crosslens.vectors.zvec import ZvecStore
+from crosslens.vectors.zvec_index import ZvecIndex
 from crosslens.wiring import App
 
 
@@ -33,18 +34,18 @@ def as_if_killed(home: Path) -> None:
 
 def test_an_index_that_was_closed_is_not_suspected(home: Path) -> None:
     with wiring.build(settings.load(home)) as app:
-        assert app.index_store.interrupted is False
+        assert app.index_store.doubtful is False
 
 
 def test_an_index_that_was_killed_is_mended_by_its_first_write(home: Path) -> None:
     as_if_killed(home)
     with wiring.build(settings.load(home)) as app:
-        assert app.index_store.interrupted is True
+        assert app.index_store.doubtful is True
         app.editor.add(ProductFields("a coat"))
         app.worker().drain()
         assert audit(app.catalog, app.index).clean
     with wiring.build(settings.load(home)) as app:
-        assert app.index_store.interrupted is False
+        assert app.index_store.doubtful is False
 
 
 def test_reading_alone_leaves_the_suspicion_to_the_next_writer(home: Path) -> None:
@@ -52,7 +53,7 @@ def test_reading_alone_leaves_the_suspicion_to_the_next_writer(home: Path) -> No
     for _ in range(2):
         with wiring.build(settings.load(home)) as app:
             assert app.index.counts().products == 5
-            assert app.index_store.interrupted is True
+            assert app.index_store.doubtful is True
 
 
 def test_rows_that_a_killed_engine_lost_after_acknowledging_them_are_indexed_again(
@@ -97,7 +98,7 @@ def test_after_a_failed_write_the_next_one_waits_until_the_index_is_mended(home:
         app.worker().drain()
         app.catalog.announce([product.id])
         app.worker().drain()
-        assert failing.optimized == 1
+        assert failing.optimized >= 1
         assert audit(app.catalog, app.index).clean
 
 

@@ -11,7 +11,7 @@ from crosslens.values import AttributeType, Floats, Modality, Space, Vectors
 from crosslens.vectors.filters import Filter, parse
 from crosslens.vectors.index import IndexSpec, ProductRows, VectorIndex
 from crosslens.vectors.memory import MemoryIndex
-from crosslens.vectors.zvec import ZvecIndex
+from crosslens.vectors.zvec_index import ZvecIndex
 
 ROWS, DIM, PICTURES = 10_000, 128, 3
 SPACE = Space("cloud", DIM)
