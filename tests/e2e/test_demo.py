@@ -31,7 +31,7 @@ def small_model(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_second_start_reuses_the_first_and_a_reset_starts_over(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = shell("demo")
+    first = shell("demo", "--no-serve")
     assert first.code == 0, first.err
     assert f"{PRODUCTS} products" in first.out
     assert "imported and indexed in" in first.out
@@ -45,23 +45,23 @@ def test_a_second_start_reuses_the_first_and_a_reset_starts_over(
 
     product_id = hits[0]["product_id"]
     shell.json("product", "remove", product_id)
-    second = shell("demo")
+    second = shell("demo", "--no-serve")
     assert second.code == 0, second.err
     assert f"already: {PRODUCTS - 1} products" in second.out, "what people remove stays away"
 
     write_tiny(shell.home / "bundles" / "other", space="other@1/fp32")
     monkeypatch.setenv("CROSSLENS_CROSS_MODAL", "other")
-    third = shell("demo")
+    third = shell("demo", "--no-serve")
     assert (third.code, "indexing anew" in third.err) == (0, True), third.err
 
-    over = shell("demo", "--reset")
+    over = shell("demo", "--reset", "--no-serve")
     assert over.code == 0, over.err
     assert f"{PRODUCTS} products" in over.out
     assert (shell.home / "bundles" / "other").is_dir(), "a reset keeps what people put there"
 
 
 def test_an_interrupted_demo_goes_on_where_it_stopped(shell: Shell) -> None:
-    demo = start(shell.home, "demo")
+    demo = start(shell.home, "demo", "--no-serve")
     deadline = time.monotonic() + 60
     while not (shell.home / "media").exists() and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -70,12 +70,12 @@ def test_an_interrupted_demo_goes_on_where_it_stopped(shell: Shell) -> None:
     assert demo.returncode == 130, err
     assert "Traceback" not in err
     assert "imported" not in out
-    again = shell("demo")
+    again = shell("demo", "--no-serve")
     assert (again.code, f"{PRODUCTS} products" in again.out) == (0, True), again.err
     assert shell("index", "audit").code == 0
 
 
-@pytest.mark.parametrize("arguments", [["demo"], ["demo", "--reset"]])
+@pytest.mark.parametrize("arguments", [["demo", "--no-serve"], ["demo", "--no-serve", "--reset"]])
 def test_a_foreign_folder_is_left_alone(shell: Shell, arguments: list[str]) -> None:
     shell.home.mkdir()
     (shell.home / "index").mkdir()
@@ -88,7 +88,7 @@ def test_a_foreign_folder_is_left_alone(shell: Shell, arguments: list[str]) -> N
     assert [path.name for path in shell.home.iterdir()] == ["index"]
 
 
-@pytest.mark.parametrize("arguments", [["demo"], ["demo", "--reset"]])
+@pytest.mark.parametrize("arguments", [["demo", "--no-serve"], ["demo", "--no-serve", "--reset"]])
 def test_a_catalogue_of_ones_own_is_left_alone(
     shell: Shell, tmp_path: Path, arguments: list[str]
 ) -> None:
@@ -101,7 +101,7 @@ def test_a_catalogue_of_ones_own_is_left_alone(
 
 def test_a_home_that_is_a_file_is_refused(shell: Shell) -> None:
     shell.home.write_text("", "utf-8")
-    for arguments in (["demo"], ["demo", "--reset"]):
+    for arguments in (["demo", "--no-serve"], ["demo", "--no-serve", "--reset"]):
         refused = shell(*arguments)
         assert refused.code == 2
         assert refused.err.startswith(f"error: {shell.home} is a file")
@@ -111,7 +111,7 @@ def test_the_demo_never_writes_to_a_catalogue_elsewhere(
     shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CROSSLENS_CATALOG_URL", f"sqlite:///{tmp_path / 'elsewhere.db'}")
-    refused = shell("demo")
+    refused = shell("demo", "--no-serve")
     assert (refused.code, "catalog_url" in refused.err) == (2, True)
     assert not (tmp_path / "elsewhere.db").exists()
 

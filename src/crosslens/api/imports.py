@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Request, Response
 from fastapi import Path as InPath
 from starlette.datastructures import FormData, UploadFile
+from starlette.responses import FileResponse
 
 from crosslens.api import bodies, openapi
 from crosslens.api.access import Caller
@@ -67,6 +68,18 @@ async def list_imports(request: Request) -> Response:
 async def show_import(request: Request, job: JobId) -> Response:
     """Say how far an import is: read = stored + skipped + failed, at every moment."""
     return _shown(runtime_of(request).jobs.get(job), 200)
+
+
+@router.get(
+    "/import/{job}/left-out",
+    dependencies=[Reads],
+    response_class=Response,
+    responses=openapi.problems(404, 422) | openapi.LINES,
+)
+async def show_left_out(request: Request, job: JobId) -> Response:
+    """Tell everything that was left out, however much: a JSON object per line."""
+    file = runtime_of(request).jobs.left_out(job)
+    return FileResponse(file, media_type="application/x-ndjson")
 
 
 @router.delete(

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, TextIO
 
 from crosslens.api.uploads import safe_records
 from crosslens.catalog.editing import Editor
@@ -35,6 +35,7 @@ MOST_WAITING = 16
 KEPT = 200  # finished jobs that can be asked about
 SHOWN_BAD = 100
 _THREADS = 4
+_LEFT_OUT = "left-out.jsonl"
 _ID = re.compile(r"[0-9a-f]{16}")
 
 
@@ -164,6 +165,18 @@ class ImportJobs:
         """
         return self._begun(job_id).job
 
+    def left_out(self, job_id: str) -> Path:
+        """
+        Return the file of all that was left out so far, a JSON object per line.
+
+        Raises:
+            NotFound: there is no such job, or it has not begun.
+        """
+        file = self._folder / self._begun(job_id).job.job / _LEFT_OUT
+        if not file.exists():
+            raise NotFound("the import has not begun, so nothing was left out")
+        return file
+
     def all(self) -> list[Job]:
         """List jobs, newest first."""
         jobs = [begun.job for begun in list(self._jobs.values())]
@@ -203,9 +216,15 @@ class ImportJobs:
         job_id = begun.job.job
         self._set(job_id, state=State.RUNNING, read=0, stored=0, skipped=0, failed=0, bad=())
         try:
-            with ThreadPoolExecutor(_THREADS, thread_name_prefix="intake") as pool:
+            with (
+                ThreadPoolExecutor(_THREADS, thread_name_prefix="intake") as pool,
+                (self._folder / job_id / _LEFT_OUT).open("w", encoding="utf-8") as left_out,
+            ):
                 importer = Importer(
-                    self._editor, pool, on_progress=lambda tally: self._note(job_id, tally)
+                    self._editor,
+                    pool,
+                    on_progress=lambda tally: self._note(job_id, tally),
+                    on_bad=lambda bad: _write(left_out, bad),
                 )
                 importer.run(self._records(begun.job, pool), begun.stop)
             self._set(job_id, state=self._ended(begun))
@@ -270,6 +289,10 @@ def _saved(folder: Path) -> Iterator[Job]:
             yield Job(**{**row, **lists, "state": State(row["state"])})
         except (OSError, ValueError, TypeError, KeyError):
             shutil.rmtree(place, ignore_errors=True)
+
+
+def _write(file: TextIO, bad: BadRecord) -> None:
+    file.write(json.dumps(_bad_object(bad), ensure_ascii=False) + "\n")
 
 
 def _bad_object(bad: BadRecord) -> dict[str, Any]:

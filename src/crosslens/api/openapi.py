@@ -81,6 +81,9 @@ READY: Responses = {
     503: {"description": "Some part does not; `checks` says which"},
 }
 METRICS: Responses = {200: {"description": "Prometheus text", "content": {"text/plain": {}}}}
+LINES: Responses = {
+    200: {"description": "A JSON object per line", "content": {"application/x-ndjson": {}}}
+}
 NOT_MODIFIED: Responses = {304: {"description": "The caller has it already (If-None-Match)"}}
 MULTI_STATUS: Responses = {
     207: {

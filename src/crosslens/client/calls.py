@@ -293,6 +293,15 @@ def import_job(job_id: str) -> Call[ImportJob]:
     return Call("GET", f"/import/{job_id}", _one(ImportJob.from_json))
 
 
+def left_out(job_id: str) -> Call[list[dict[str, Any]]]:
+    """Read everything that an import left out so far: line, key and reason."""
+    return Call(
+        "GET",
+        f"/import/{job_id}/left-out",
+        lambda reply: [json.loads(line) for line in reply.content.splitlines()],
+    )
+
+
 def cancel_import(job_id: str) -> Call[ImportJob]:
     """Stop an import after the batch at hand."""
     return Call("DELETE", f"/import/{job_id}", _one(ImportJob.from_json), repeatable=False)

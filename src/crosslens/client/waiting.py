@@ -66,6 +66,7 @@ class AsyncClient:
     import_file = _call(calls.import_file)
     import_path = _call(calls.import_path)
     import_job = _call(calls.import_job)
+    left_out = _call(calls.left_out)
     cancel_import = _call(calls.cancel_import)
     index_state = _call(tending.index_state)
     start_audit = _call(tending.start_audit)

@@ -147,4 +147,6 @@ def _language() -> Language:
 
 
 def _href(path: str, voice: Voice) -> str:
-    return f"/{path}?{urlencode({'lang': voice.language.value})}"
+    """Write the address of a page; the first one has no path of its own."""
+    place = "" if path == all_pages()[0].path else path
+    return f"/{place}?{urlencode({'lang': voice.language.value})}"

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 ASSETS = Path(__file__).with_name("assets")
-Triggers = Mapping[str, Any]
 
 
 def show(
-    name: str, data: Mapping[str, Any], *, triggers: tuple[str, ...] = (), key: str | None = None
+    name: str,
+    data: Mapping[str, Any],
+    *,
+    triggers: tuple[str, ...] = (),
+    before: Mapping[str, Callable[[Any], None]] | None = None,
 ) -> Any:
     """
     Show a part; `.NAME` of what is returned is what a trigger of that name carried just now.
@@ -23,9 +26,18 @@ def show(
         name: of its files in `assets`.
         data: what it shows; must fit into JSON.
         triggers: what it may tell.
+        before: trigger → what to do with what it carries before the page is drawn anew.
     """
     told: dict[str, Callable[[], None]] = {f"on_{each}_change": _nothing for each in triggers}
-    return _mount(name)(data=dict(data), key=key or name, **told)
+    for each, act in (before or {}).items():
+        told[f"on_{each}_change"] = partial(_told, name, each, act)
+    return _mount(name)(data=dict(data), key=name, **told)
+
+
+def _told(name: str, trigger: str, act: Callable[[Any], None]) -> None:
+    value = st.session_state[name].get(trigger)
+    if value is not None:
+        act(value)
 
 
 @cache

@@ -142,11 +142,12 @@ async def _import(request: Request) -> Response:
 
 
 async def _report(request: Request) -> Response:
-    job = await run_in_threadpool(visitor(request).import_job, request.path_params["job"])
+    client, wanted = visitor(request), request.path_params["job"]
+    job = await run_in_threadpool(client.import_job, wanted)
+    rows = await run_in_threadpool(client.left_out, wanted)
     name = f"{_NAME.sub('_', job.source)[:60]}-left-out.csv"
     headers = {"content-disposition": f'attachment; filename="{name}"'}
-    text = csv_of(dict(row) for row in job.bad)
-    return Response(text.encode(), media_type="text/csv; charset=utf-8", headers=headers)
+    return Response(csv_of(rows).encode(), media_type="text/csv; charset=utf-8", headers=headers)
 
 
 async def _enter(request: Request) -> Response:

@@ -45,6 +45,16 @@ def test_an_upload_is_imported_indexed_and_skipped_when_repeated(shop: Served) -
     assert [job["job"] for job in shop.http.get("/import").json()] == [again["job"], first["job"]]
 
 
+def test_everything_that_was_left_out_can_be_asked_for(shop: Served) -> None:
+    job = ended(shop, upload(shop, [{"id": str(n)} for n in range(150)])["job"])
+    assert (job["failed"], len(job["bad"])) == (150, 100)
+    answer = shop.http.get(f"/import/{job['job']}/left-out")
+    lines = [json.loads(line) for line in answer.text.splitlines()]
+    assert [line["line"] for line in lines] == list(range(1, 151))
+    assert lines[:100] == job["bad"]
+    assert shop.http.get("/import/0123456789abcdef/left-out").status_code == 404
+
+
 def test_an_upload_names_no_file_of_the_server(shop: Served, tmp_path: Path) -> None:
     secret = tmp_path / "secret.jpg"
     secret.write_bytes(jpeg())

@@ -14,7 +14,7 @@ function nice(most) {
 
 // series: [{ name, tone, points: [[seconds since 1970, value]] }]
 function lines({ label, series, unit, language, empty }) {
-  const W = 640, H = 210, L = 46, R = 10, T = 12, B = 26;
+  const W = 420, H = 190, L = 40, R = 8, T = 10, B = 24;
   const all = series.flatMap((each) => each.points);
   if (all.length < 2) return h("p", { class: "soft small blank" }, empty);
   const from = Math.min(...all.map(([t]) => t)), to = Math.max(...all.map(([t]) => t), from + 60);
@@ -35,7 +35,7 @@ function lines({ label, series, unit, language, empty }) {
 
 // rows: [{ name, value, low, high, tone? }] on one scale; zero: draw a line at 0.
 function intervals({ label, rows, from, to, zero, digits }) {
-  const W = 640, each = 34, L = 110, R = 62, H = rows.length * each + 26;
+  const W = 560, each = 32, L = 96, R = 56, H = rows.length * each + 26;
   const x = (v) => L + ((W - L - R) * (Math.min(to, Math.max(from, v)) - from)) / (to - from);
   const ticks = [from, (from + to) / 2, to];
   return h("figure", { class: "chart" }, label ? h("figcaption", {}, h("span", { class: "name" }, label)) : null,

@@ -114,7 +114,7 @@ function worst(view) {
   return h("section", { class: "panel", "aria-label": texts.worst },
     h("div", { class: "task" }, h("h2", {}, texts.worst), choice(order(data.run.report.metrics).map((m) => [m, m]), data.measure, { "aria-label": texts.by_measure, "data-focus": "measure", onchange: (e) => view.tell("go", { measure: e.target.value }) })),
     h("ol", { class: "worst" }, data.worst.map((asked) => h("li", {},
-      h("div", { class: "asked" }, h("a", { href: `/search?lang=${data.language}&q=${encodeURIComponent(asked.words || "")}`, lang: asked.language === "zh" ? "zh-CN" : "en" }, asked.words || asked.starts_from || asked.id), h("span", { class: "soft small" }, `${data.measure} ${asked.values[data.measure].toFixed(3)}`)),
+      h("div", { class: "asked" }, h("a", { href: `/?lang=${data.language}&q=${encodeURIComponent(asked.words || "")}`, lang: asked.language === "zh" ? "zh-CN" : "en" }, asked.words || asked.starts_from || asked.id), h("span", { class: "soft small" }, `${data.measure} ${asked.values[data.measure].toFixed(3)}`)),
       h("div", { class: "pair" },
         h("div", {}, h("h3", { class: "soft small" }, texts.found), h("ul", { class: "strip" }, asked.found.slice(0, 8).map((key, n) => shown(asked, key, n + 1)))),
         h("div", {}, h("h3", { class: "soft small" }, texts.would_be_right), h("ul", { class: "strip" }, asked.right.map((key, n) => shown(asked, key, n + 1)))))))));

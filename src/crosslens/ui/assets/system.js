@@ -87,9 +87,9 @@ function tasks(view) {
 
 function traffic(view) {
   const { data } = view, { texts, language } = data;
-  const { searches, others, p50, p95, queue } = data.traffic;
+  const { searches, pictures, others, p50, p95, queue } = data.traffic;
   return h("div", { class: "plots" },
-    lines({ label: texts.per_minute, unit: "", language, empty: texts.too_early, series: [{ name: texts.searches, tone: "first", points: searches }, { name: texts.others, tone: "second", points: others }] }),
+    lines({ label: texts.per_minute, unit: "", language, empty: texts.too_early, series: [{ name: texts.searches, tone: "first", points: searches }, { name: texts.seen, tone: "second", points: pictures }, { name: texts.others, tone: "third", points: others }] }),
     lines({ label: texts.latency, unit: "ms", language, empty: texts.too_early, series: [{ name: texts.p50, tone: "first", points: p50 }, { name: texts.p95, tone: "second", points: p95 }] }),
     lines({ label: texts.queue_length, unit: "", language, empty: texts.too_early, series: [{ name: texts.changes, tone: "third", points: queue }] }));
 }

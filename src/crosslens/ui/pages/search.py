@@ -115,14 +115,9 @@ class Asked(TypedDict):
 def show(visit: Visit) -> None:
     """Draw the page for the question in the address."""
     question = address.read(_params())
-    box, place = st.container(), st.container()
     found, error = _found(visit, question)
-    with box:
-        told = parts.show("searchbox", _box(visit, question, found, error), triggers=("ask",))
-    with place:
-        more = parts.show("results", _results(visit, question, found), triggers=("ask",))
-    if asked := told.ask or more.ask:
-        _ask(visit, asked)
+    parts.show("searchbox", _box(visit, question, found, error), before={"ask": _ask})
+    parts.show("results", _results(visit, question, found), before={"ask": _ask})
 
 
 class Found(TypedDict, total=False):
@@ -197,8 +192,8 @@ def _state(client: Client) -> IndexState:
     return kept[1]
 
 
-def _ask(visit: Visit, asked: Asked) -> None:
-    """Put a question into the address, and begin anew with it."""
+def _ask(asked: Asked) -> None:
+    """Put a question into the address, from which the page is drawn."""
     question = Question(
         words=asked["words"],
         picture=asked["picture"],
@@ -211,8 +206,8 @@ def _ask(visit: Visit, asked: Asked) -> None:
         page=asked["page"],
         show=tuple(asked["show"]),
     )
-    st.query_params.from_dict(address.write(question) | {"lang": visit.say.language.value})
-    st.rerun()
+    language = st.query_params.get("lang", "en")
+    st.query_params.from_dict(address.write(question) | {"lang": language})
 
 
 def _asked(question: Question) -> Asked:

@@ -18,6 +18,7 @@ from crosslens.ui.words import Texts
 CALM_S, BUSY_S = 4.0, 0.6
 SHOWN_TASKS = 8
 _SEARCHES = ("/search", "/product/{product_id}/similar")
+_PICTURES = "/product/{product_id}/picture/{n}"
 _LOOKING = ("/ready", "/traffic", "/index", "/task", "/model", "/task/{task}", "/health")
 
 TEXTS: Texts = {
@@ -94,6 +95,7 @@ TEXTS: Texts = {
     "traffic": ("The last hour", "最近一小时"),
     "per_minute": ("Requests per minute", "每分钟请求数"),
     "searches": ("searches", "搜索"),
+    "seen": ("pictures", "图片"),
     "others": ("others", "其他"),
     "latency": ("How long a search takes", "搜索用时"),
     "p50": ("median", "中位数"),
@@ -194,13 +196,15 @@ def _said(visit: Visit, name: str, check: Mapping[str, Any]) -> str:
 def traffic(steps: Sequence[TrafficStep]) -> dict[str, list[tuple[float, float]]]:
     """Return series of (seconds since 1970, value); this page's own looking is left out."""
     plots: dict[str, list[tuple[float, float]]] = {
-        name: [] for name in ("searches", "others", "p50", "p95", "queue")
+        name: [] for name in ("searches", "pictures", "others", "p50", "p95", "queue")
     }
     for step in steps:
         searches = [path for path in step.paths if path["path"] in _SEARCHES]
-        others = [p for p in step.paths if p["path"] not in (*_SEARCHES, *_LOOKING)]
+        pictures = [path for path in step.paths if path["path"] == _PICTURES]
+        others = [p for p in step.paths if p["path"] not in (*_SEARCHES, *_LOOKING, _PICTURES)]
         per_minute = 60 / step.seconds
         plots["searches"].append((step.at, per_minute * _answers(searches)))
+        plots["pictures"].append((step.at, per_minute * _answers(pictures)))
         plots["others"].append((step.at, per_minute * _answers(others)))
         if searches:
             plots["p50"].append((step.at, max(path["p50_ms"] for path in searches)))
