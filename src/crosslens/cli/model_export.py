@@ -51,6 +51,9 @@ def export(
         str | None, typer.Option(help="What a product's text is: title, or title,description.")
     ] = None,
     max_tokens: Annotated[int | None, typer.Option(min=2, help="Cut texts earlier.")] = None,
+    alpha: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of vectors in hybrid search, as measured.")
+    ] = 0.5,
     licence: Annotated[str | None, typer.Option(help="If the model's files name none.")] = None,
     about: Annotated[str | None, typer.Option(help="One sentence for the card.")] = None,
     as_json: Json = False,
@@ -84,6 +87,7 @@ def export(
             licence=licence or licence_of(first),
             source=" + ".join(dict.fromkeys((first.source, second.source))),
             languages=tuple(first.about().get("language", ())),
+            alpha=alpha,
             precision=own,
             sample=Sample() if own is Precision.FP32 else _sample(app),
         )

@@ -48,6 +48,7 @@ class Order:
 
     Attributes:
         source: where they come from, for the card.
+        alpha: share of vectors in hybrid search that the card gives the bundle.
         sample: real words and pictures; only for a precision below fp32.
         exporters: tried in this order.
     """
@@ -57,6 +58,7 @@ class Order:
     licence: str
     source: str
     languages: tuple[str, ...] = ()
+    alpha: float = 0.5
     precision: Precision = Precision.FP32
     sample: Sample = field(default_factory=Sample)
     exporters: Sequence[Exporter] = EXPORTERS
@@ -275,6 +277,7 @@ def _card(
         precision=str(order.precision),
         dim=dim,
         languages=order.languages,
+        alpha=order.alpha,
         text=text.card if text else None,
         picture=picture.card if picture else None,
         training=training,
