@@ -86,6 +86,11 @@ class Settings(BaseSettings):
         description="filterable attributes and their types: keyword, keywords, number, bool, date",
     )
     threads: int = Field(0, ge=0, le=256, description="encoder workers; 0: one per core")
+    device: str = Field(
+        "cpu",
+        description="what encoders run on: cpu, cuda, directml or coreml; the last three need the "
+        "ONNX Runtime that is built for them",
+    )
     encode_queue: int = Field(
         512, ge=1, description="calls that may wait for an encoder before others are refused"
     )

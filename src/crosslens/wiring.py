@@ -553,7 +553,8 @@ class App:
         if self.settings.encoder_url:
             return self.encode_client.model(name)
         folder = self.shelf.folder(name)
-        return LoadedBundle(load_bundle(folder), self.settings, self.threads)
+        loaded = load_bundle(folder, device=self.settings.device)
+        return LoadedBundle(loaded, self.settings, self.threads)
 
     @cached_property
     def encode_client(self) -> EncodeClient:
