@@ -116,7 +116,7 @@ def mariadb() -> Iterator[SqlServer]:
         # what a careless server has, so that nothing depends on a careful one
         careless = ["--character-set-server=latin1", "--sql-mode="]
         at = [f"--socket={door}", f"--port={port}", f"--pid-file={folder / 'pid'}"]
-        with _running([server, *own, *limits, *small, *careless, *at], folder) as process:
+        with running([server, *own, *limits, *small, *careless, *at], folder) as process:
             admin = f"mysql+pymysql://root@localhost/?unix_socket={door}"
             ready = SqlServer("mysql", admin, port, process)
             _await(ready, folder)
@@ -145,7 +145,7 @@ def postgres() -> Iterator[SqlServer]:
         small = ["shared_buffers=16MB", "max_connections=200", "listen_addresses=127.0.0.1"]
         set_ = [word for pair in (*careless, *small) for word in ("-c", pair)]
         command = [*_as_servant(), server, "-D", str(data), "-k", str(folder), "-p", str(port)]
-        with _running([*command, *set_], folder, stop=signal.SIGQUIT) as process:
+        with running([*command, *set_], folder, stop=signal.SIGQUIT) as process:
             admin = f"postgresql+psycopg://admin:admin@127.0.0.1:{port}/postgres"
             ready = SqlServer("postgresql", admin, port, process)
             _await(ready, folder)
@@ -179,9 +179,9 @@ def s3() -> Iterator[S3Server]:
         environment.setenv("AWS_SECRET_ACCESS_KEY", "secret")
         port = free_port()
         command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-        with _running(command, folder) as process:
+        with running(command, folder) as process:
             server = S3Server(f"http://127.0.0.1:{port}", process)
-            _await_port(port, process, folder)
+            await_port(port, process, folder)
             yield server
 
 
@@ -237,7 +237,7 @@ def _finish(command: Sequence[str], folder: Path) -> None:
 
 
 @contextmanager
-def _running(
+def running(
     command: Sequence[str], folder: Path, *, stop: signal.Signals = signal.SIGKILL
 ) -> Iterator[subprocess.Popen[bytes]]:
     with (folder / "log").open("wb") as log:
@@ -254,7 +254,7 @@ def _running(
 
 
 def _await(server: SqlServer, folder: Path) -> None:
-    _await_port(server.port, server.process, folder)
+    await_port(server.port, server.process, folder)
     until = time.monotonic() + 30
     while True:
         try:
@@ -265,7 +265,7 @@ def _await(server: SqlServer, folder: Path) -> None:
             time.sleep(0.05)
 
 
-def _await_port(port: int, process: subprocess.Popen[bytes], folder: Path) -> None:
+def await_port(port: int, process: subprocess.Popen[bytes], folder: Path) -> None:
     until = time.monotonic() + 30
     while process.poll() is None and time.monotonic() < until:
         try:

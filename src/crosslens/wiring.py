@@ -466,12 +466,33 @@ class App:
                 logger("worker").warning("no worker yet", error=str(exc))
                 stop.wait(WORKER_AGAIN_S)
 
-    def http(self, *, open_door: bool = True) -> FastAPI:
+    def require_shared(self) -> None:
+        """
+        See that other processes can share catalogue and index.
+
+        Raises:
+            InvalidRequest: one of them is for one process alone.
+        """
+        own = self.settings
+        catalog, index = own.catalog_url.partition(":")[0], own.index_url.partition(":")[0]
+        lonely = index in ("", "memory") or own.index_url.endswith(".db")
+        if lonely or catalog in ("", "sqlite"):
+            raise InvalidRequest(
+                "several processes need a catalogue and an index that they can share",
+                hint="set catalog_url to a MySQL or PostgreSQL server and index_url to a Milvus "
+                "server; `crosslens serve` alone runs everything in one process",
+            )
+
+    def http(
+        self, *, open_door: bool = True, working: bool = True, answering: bool = True
+    ) -> FastAPI:
         """
         Make the HTTP application; everything it needs is opened and loaded here.
 
         Args:
             open_door: whether anyone may do anything as long as there is no API key.
+            working: whether it settles changes; else other processes do.
+            answering: whether it has more paths than those that tell how it is.
 
         Raises:
             BrokenBundle, Unavailable, IndexBroken: a part cannot be had.
@@ -492,7 +513,7 @@ class App:
             engine=serving,
             index_store=self.index_store,
             fetcher=self.fetcher,
-            work=serving.work,
+            work=serving.work if working else None,
             attributes=self.settings.attributes,
             duplicates=self.duplicates,
             scenes=self.stage(serving),
@@ -506,7 +527,8 @@ class App:
             shelf=self.shelf,
             judged={"sample": Path(crosslens.bundled.__file__).parent / "sample"},
         )
-        return create_app(services, _bounds(self.settings, open_door=open_door))
+        bounds = _bounds(self.settings, open_door=open_door)
+        return create_app(services, bounds, only_health=not answering)
 
     def probes(self) -> dict[str, Callable[[], dict[str, Any]]]:
         """Return what asks the parts elsewhere whether they answer."""
@@ -544,7 +566,7 @@ class App:
         return {model.card.name: model for model in loaded}
 
     def bundle(self, name: str) -> Model:
-        """Load a bundle once, here or at the encode service; its towers are shared by all callers."""
+        """Load a bundle once, here or at the encode service; all callers share its towers."""
         if name not in self._loaded:
             self._loaded[name] = self._kept(self._opened_bundle(name))
         return self._loaded[name]

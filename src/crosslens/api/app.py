@@ -48,12 +48,17 @@ PARTS = (
 _TOLD = ["ETag", "Idempotency-Replayed", "Location", "Retry-After", "X-Request-Id"]
 
 
-def create_app(services: Services, bounds: Bounds | None = None) -> FastAPI:
+def create_app(
+    services: Services, bounds: Bounds | None = None, *, only_health: bool = False
+) -> FastAPI:
     """
     Make the HTTP application over the parts of a house.
 
     While it runs it settles changes and imports in threads of its own; at the end it finishes what
     was begun. `services` stay open: whoever opened them closes them.
+
+    Args:
+        only_health: open no paths but those that tell how it is, as for a process that only works.
     """
     bounds = bounds or Bounds()
     runtime = Runtime(services, bounds)
@@ -75,8 +80,9 @@ def create_app(services: Services, bounds: Bounds | None = None) -> FastAPI:
     app.state.runtime = runtime
     problems.install(app)
     openapi.install(app)
-    app.router.routes.append(search.route)
-    for part in PARTS:
+    if not only_health:
+        app.router.routes.append(search.route)
+    for part in (health,) if only_health else PARTS:
         app.include_router(part.router)
     app.add_middleware(Envelope, bounds=bounds, metrics=runtime.metrics)
     if bounds.cors_origins:

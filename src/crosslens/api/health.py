@@ -129,4 +129,6 @@ def _changes(runtime: Runtime) -> dict[str, Any]:
 
 
 def _worker(runtime: Runtime) -> dict[str, Any]:
+    if runtime.services.work is None:
+        return {"elsewhere": True}
     return {"ok": runtime.worker_alive}

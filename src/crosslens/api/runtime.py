@@ -92,13 +92,14 @@ class Runtime:
 
     @property
     def worker_alive(self) -> bool:
-        """Whether changes are being settled."""
-        return self._worker.is_alive()
+        """Whether changes are being settled, here or as a task of other processes."""
+        return self.services.work is None or self._worker.is_alive()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Work from entering to leaving; what was begun is finished and acknowledged."""
-        self._worker.start()
+        if self.services.work is not None:
+            self._worker.start()
         self._watch.start()
         self.jobs.start()
         self.tasks.start()
@@ -110,11 +111,13 @@ class Runtime:
             self._stop.set()
             for lane in self.lanes.all():
                 lane.close()
-            self._worker.join()
+            if self.services.work is not None:
+                self._worker.join()
             self._watch.join()
 
     def _work(self) -> None:
-        self.services.work(self._stop)
+        if self.services.work is not None:
+            self.services.work(self._stop)
 
     def _watch_queue(self) -> None:
         """Note how long the queue is, once per step of the history."""

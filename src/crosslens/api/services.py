@@ -35,7 +35,8 @@ class Services:
 
     Attributes:
         home: folder for what the door keeps: keys, uploads, scaled pictures.
-        work: settles changes until the event is set; runs in a thread of its own.
+        work: settles changes until the event is set, in a thread of its own; None where other
+            processes do.
         attributes: filterable attributes and their types.
         models: bundle name → what it is used for.
         bundles: those that answer now, by name; the first is meant by who names none.
@@ -55,7 +56,7 @@ class Services:
     engine: Searcher
     index_store: IndexStore
     fetcher: Fetcher
-    work: Callable[[threading.Event], object]
+    work: Callable[[threading.Event], object] | None
     attributes: dict[str, AttributeType] = field(default_factory=dict)
     models: dict[str, list[str]] = field(default_factory=dict)
     bundles: Callable[[], Mapping[str, Model]] = dict

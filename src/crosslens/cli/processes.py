@@ -1,4 +1,4 @@
-"""`crosslens serve encoder`: one sort of work per process, for those who run several."""
+"""`crosslens serve api|worker|encoder`: one sort of work per process, for those who run several."""
 
 from __future__ import annotations
 
@@ -20,6 +20,50 @@ Host = Annotated[
     str | None,
     typer.Option(help="Address to listen on. [default: 127.0.0.1]", show_default=False),
 ]
+
+
+def api(
+    context: typer.Context,
+    host: Host = None,
+    port: Annotated[
+        int | None,
+        typer.Option(help="Port; 0 takes a free one. [default: 6008]", show_default=False),
+    ] = None,
+) -> None:
+    """Answer over HTTP until Ctrl-C, and leave the changes to workers."""
+    _serve_http(context, {"host": host, "port": port}, working=False, answering=True)
+
+
+def worker(
+    context: typer.Context,
+    host: Host = None,
+    port: Annotated[
+        int, typer.Option(help="Port on which it tells how it is; 0 takes a free one.")
+    ] = 6009,
+) -> None:
+    """Keep the index true until Ctrl-C; /health, /ready and /metrics tell how it goes."""
+    _serve_http(context, {"host": host, "port": port}, working=True, answering=False)
+
+
+def _serve_http(
+    context: typer.Context, given: dict[str, Any], *, working: bool, answering: bool
+) -> None:
+    from crosslens.cli.serve import is_loopback, listening, quiet_signals, require_key, run
+
+    with opened(context, **_told(given)) as app:
+        app.require_shared()
+        own = app.settings
+        on_loopback = is_loopback(own.host)
+        if not on_loopback:
+            require_key(own)
+        with listening(own.host, own.port) as door, quiet_signals():
+            made = app.http(open_door=on_loopback, working=working, answering=answering)
+            run(made, door, lambda url: _tell(url, working=working))
+
+
+def _tell(url: str, *, working: bool) -> None:
+    print(f"crosslens {'works, and tells how at' if working else 'is ready on'} {url}")
+    sys.stdout.flush()
 
 
 def encoder(

@@ -23,7 +23,8 @@ BACKLOG = 2048
 
 
 app = typer.Typer(help="Serve over HTTP; alone, everything in one process.")
-app.command("encoder")(processes.encoder)
+for command in (processes.api, processes.worker, processes.encoder):
+    app.command()(command)
 
 
 @app.callback(invoke_without_command=True)

@@ -43,17 +43,19 @@ class Connection:
 
     def __init__(self, uri: str, *, token: str | None = None, timeout_s: float = 10.0) -> None:
         self.library = _library()
-        self.lite = _is_file(uri)
-        self._uri = str(Path(uri).absolute()) if self.lite else uri
+        self._in_process = _is_file(uri)
+        self._uri = str(Path(uri).absolute()) if self._in_process else uri
         self._timeout_s = timeout_s
         logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # it raises what it logs
-        if self.lite:
+        if self._in_process:
             _prepare_file(Path(self._uri))
         with _opening, self._translated():
             self._client = self.library.MilvusClient(
                 self._uri, token=token or "", timeout=timeout_s, grpc_options=_CALM, dedicated=True
             )
             _users[self._uri] += 1
+            version = str(self._client.get_server_version(timeout=timeout_s))
+        self.lite = self._in_process or version.startswith("milvus_lite")  # also one that listens
 
     def ask(self, call: str, *args: Any, **kwargs: Any) -> Any:
         """
@@ -82,7 +84,7 @@ class Connection:
         with _opening:
             self._client.close()
             _users[self._uri] -= 1
-            if self.lite and not _users[self._uri]:
+            if self._in_process and not _users[self._uri]:
                 _lite_servers().release_server(self._uri)
 
     def _next(self, pages: Any) -> list[dict[str, Any]]:
