@@ -1,11 +1,27 @@
 """
 The reference product search, bug by bug: what it did wrong must not be possible here.
 
-Numbers are those of the list of its weaknesses. P4, P8, P9 and P16 are of other parts.
+    P1   words searched a field of another vector space: equal width, silent garbage
+    P2   a failed encoding was stored as zeros and called a success
+    P3   catalogue and index drifted apart, and nothing brought them together again
+    P5   pictures of removed products stayed for ever; a failing index was ignored
+    P6   errors came with status 200
+    P7   encoding and files blocked the event loop
+    P10  titles ended at 66 Chinese characters in the index, and nowhere in the catalogue
+    P11  what an upload said of itself was believed; titles could be emptied
+    P12  the total counted what the pages hid
+    P13  fewer results than asked for; no filters, no pages, no picture with words
+    P14  pictures could only be seen on the server itself
+    P15  tests printed instead of asserting
+
+Every number has a test of its name below. The others belong to other parts: P4 (edited pictures)
+is in tests/unit/catalog/test_editing.py, P8 (secrets, open doors) in test_safety.py, P9 (widths and
+indexes of MySQL) in tests/unit/catalog/test_statements.py, P16 (generation) was never there.
 """
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from pathlib import Path
@@ -138,6 +154,30 @@ def test_p5_pictures_of_a_removed_product_are_swept_and_its_vectors_are_gone(
     shop.settle()
     assert shop.house.store.live().counts().pictures == 0
     assert sweep(shop.house.catalog, shop.house.media, older_than_s=0) == 1
+
+
+def test_p5_a_removal_that_the_index_could_not_follow_is_followed_up(tmp_path: Path) -> None:
+    house, broken = House(), [True]
+    index = house.store.live()
+    delete = index.delete
+
+    def refusing(product_ids: object) -> None:
+        if broken[0]:
+            raise Unavailable("the index is away")
+        delete(product_ids)  # type: ignore[arg-type]
+
+    index.delete = refusing  # type: ignore[method-assign]
+    with served(tmp_path, house=house) as shop:
+        shop.add("red shirt")
+        shop.settle()
+        assert shop.http.delete("/product/1").status_code == 204
+        time.sleep(0.1)
+        assert shop.search("shirt")["hits"] == [], "searches know it at once"
+        assert index.counts().products == 1
+        broken[0] = False
+        house.clock.advance(600)
+        shop.settle()
+        assert index.counts().products == 0
 
 
 def test_p6_what_fails_has_a_status_of_its_own_and_never_200(shop: Served) -> None:
@@ -280,3 +320,9 @@ def test_p15_a_whole_life_of_a_product_is_asserted_not_printed(shop: Served) -> 
     assert shop.search("wool", **keyword)["hits"][0]["title"] == "blue wool coat"
     shop.http.delete(f"/product/{made['product_id']}")
     assert shop.search("wool", **keyword)["hits"] == []
+
+
+def test_every_bug_of_the_list_has_a_test() -> None:
+    listed = set(re.findall(r"^    P(\d+) ", __doc__ or "", re.M))
+    tested = {re.match(r"test_p(\d+)_", name)[1] for name in globals() if name.startswith("test_p")}  # type: ignore[index]
+    assert listed == tested == {"1", "2", "3", "5", "6", "7", "10", "11", "12", "13", "14", "15"}
