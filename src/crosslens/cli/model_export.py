@@ -81,17 +81,17 @@ def export(
         second = _found(stack, pictures, search) if pictures else first
         named = name or _bundle_name(first.name, own)
         text, picture = _sides(first, second, towers, wishes)
+        folder = Path(named) if "/" in named else app.settings.home / "bundles" / named
         order = Order(
-            name=named,
+            name=folder.name,
             about=about or f"{first.name}, as its authors trained it.",
-            licence=licence or licence_of(first),
+            licence=licence or " AND ".join(dict.fromkeys(map(licence_of, (first, second)))),
             source=" + ".join(dict.fromkeys((first.source, second.source))),
             languages=tuple(first.about().get("language", ())),
             alpha=alpha,
             precision=own,
             sample=Sample() if own is Precision.FP32 else _sample(app),
         )
-        folder = Path(named) if "/" in named else app.settings.home / "bundles" / named
         done = export_model(text, picture, folder, order, say=say)
     _report(done, folder, as_json=as_json)
 

@@ -93,7 +93,10 @@ def list_files(
     if not _NAME.match(name):
         raise InvalidRequest(f"model is {name!r}; allowed are OWNER/NAME and the path of a folder")
     address = (endpoint or ENDPOINTS[hub]).rstrip("/")
-    listing = _LISTERS[hub](client, address, name, revision)
+    try:
+        listing = _LISTERS[hub](client, address, name, revision)
+    except (KeyError, TypeError, ValueError, AttributeError) as exc:
+        raise Unavailable(f"{address} does not answer as {hub} does: {exc!r}") from exc
     files = [file for file in listing.files if _wanted(file.path)]
     safe = {_place(file) for file in files if _WEIGHTS.match(_base(file))}
     needed = [f for f in files if not (_PICKLED.match(_base(f)) and _place(f) in safe)]

@@ -12,6 +12,7 @@ from typing import Any
 
 import onnx
 
+from crosslens.errors import BrokenBundle
 from crosslens.train.graphs import forget_origin, halve
 
 BLOCK = 32  # weights that share a scale
@@ -45,7 +46,19 @@ def compress(path: Path, precision: Precision, *, calibration: Sequence[Feeds]) 
 
     Returns:
         The graph.
+
+    Raises:
+        BrokenBundle: ONNX Runtime's tools cannot do it.
     """
+    try:
+        return _compressed(path, precision, calibration)
+    except Exception as exc:
+        raise BrokenBundle(
+            f"{path.stem} cannot be brought to {precision}: {exc}", hint="choose another precision"
+        ) from exc
+
+
+def _compressed(path: Path, precision: Precision, calibration: Sequence[Feeds]) -> Any:
     static = precision is Precision.INT8
     proto = _static(path, calibration) if static else onnx.load(str(path))
     if precision is Precision.FP16:

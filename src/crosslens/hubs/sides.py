@@ -159,8 +159,8 @@ def _paired_text(recipe: Recipe, model: Any, wishes: Wishes) -> TextSide:
     tokenizer = load_tokenizer(folder)
     positions = int(model.config.text_config.max_position_embeddings)
     trained = _CN_CLIP_TOKENS if folder.architecture == "chinese_clip" else None
-    most = longest(tokenizer, positions, trained, wishes.max_tokens)
-    padded = folder.architecture == "siglip"
+    padded = folder.architecture == "siglip"  # its last place is the vector, so no place may go
+    most = longest(tokenizer, positions, trained, None if padded else wishes.max_tokens)
     card = TextCard(
         max_tokens=most,
         pad_to=most if padded else 0,

@@ -88,7 +88,7 @@ def save_graph(proto: Any, path: Path, *, largest: int = LARGEST_FILE) -> list[P
     """
     beside = path.with_name(f"{path.name}.data")
     beside.unlink(missing_ok=True)
-    if proto.ByteSize() <= largest:
+    if sum(len(tensor.raw_data) for tensor in proto.graph.initializer) <= largest:
         onnx.save(proto, str(path))
         return [path]
     onnx.save(proto, str(path), save_as_external_data=True, location=beside.name)

@@ -183,6 +183,14 @@ def test_the_hubs_refusals_are_told_apart(
         find_model(client, NAME, Search(tmp_path))
 
 
+@pytest.mark.parametrize("answer", [{}, [], {"Data": None}, {"sha": 1}, "text"])
+@pytest.mark.parametrize("kind", list(Hub))
+def test_a_hub_that_answers_otherwise_is_not_trusted(tmp_path: Path, answer: Any, kind: Hub):
+    told = httpx.MockTransport(lambda request: httpx.Response(200, json=answer))
+    with pytest.raises((Unavailable, NotFound)):
+        find_model(httpx.Client(transport=told), NAME, Search(tmp_path, hub=kind))
+
+
 def test_a_model_of_pickles_is_refused_before_anything_is_fetched(tmp_path: Path):
     hub = FakeHub({"config.json": b"{}", "pytorch_model.bin": b"pickle"})
     with pytest.raises(InvalidRequest, match="are pickled"):
