@@ -165,6 +165,6 @@ def _check(index: VectorIndex, catalog: CatalogStore, position: int, left_out: S
 
 def _switch(draft: Draft, catalog: CatalogStore, position: int, left_out: Set[int]) -> None:
     draft.take_over()
-    catalog.announce(sorted(left_out))
-    for product_ids in catalog.changed_since(position):
-        catalog.announce(product_ids)
+    # all of them first: what is announced is the newest change, and would be found again for ever
+    changed = {id for product_ids in catalog.changed_since(position) for id in product_ids}
+    catalog.announce(sorted(changed | left_out))
