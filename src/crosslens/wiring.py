@@ -43,14 +43,19 @@ from crosslens.errors import (
 )
 from crosslens.indexing.duplicates import Scanner
 from crosslens.indexing.importing import Importer, Indexing, Tally, import_and_index
+from crosslens.indexing.kept import KeptVectors
 from crosslens.indexing.mending import Mending
+from crosslens.indexing.queue import Queue
 from crosslens.indexing.rebuild import Progress, Rebuilt, rebuild
 from crosslens.indexing.rows import ProductText, RowMaker
 from crosslens.indexing.worker import Pace, Worker
 from crosslens.objects import Bucket, Place
 from crosslens.pictures import Limits
 from crosslens.search.engine import SearchEngine, Searcher
+from crosslens.search.learned import read_ranker
 from crosslens.search.match import Matcher
+from crosslens.search.relevance import read_curves
+from crosslens.search.reranking import Reranker
 from crosslens.search.scene_file import SceneFile
 from crosslens.search.scenes import Known
 from crosslens.search.stage import Stage
@@ -80,6 +85,8 @@ ClosableT = TypeVar("ClosableT", bound=Closable)
 CACHED_PICTURES = 1_000
 PROBE_THREADS = 32
 WORKER_AGAIN_S = 5.0
+RELEVANCE = "relevance.json"
+RANKERS = "rankers"
 
 
 class App:
@@ -108,6 +115,8 @@ class App:
         self.__dict__.update({name: part for name, part in parts.items() if part is not None})
         self._closing = ExitStack()
         self._loaded: dict[str, Model] = {}
+        self._lag: Callable[[], int] = lambda: 0  # messages of a broker, while there is one
+        self._rankers: dict[str, Reranker] = {}
 
     def close(self) -> None:
         """Release files, threads and connections, in reverse order of their making."""
@@ -256,7 +265,17 @@ class App:
     @cached_property
     def maker(self) -> RowMaker:
         """Products → rows of the index."""
-        return RowMaker(self.encoders, self.media, item_tokens, self._product_texts())
+        texts = self._product_texts()
+        return RowMaker(self.encoders, self.media, item_tokens, texts, self.kept_vectors)
+
+    @cached_property
+    def kept_vectors(self) -> KeptVectors | None:
+        """What was encoded before; None where the settings say to keep nothing."""
+        kept = self._kept(KeptVectors(self.settings.home / "vectors"))
+        if self.settings.keep_vectors:
+            return kept
+        kept.clear()
+        return None
 
     @cached_property
     def engine(self) -> SearchEngine:
@@ -266,6 +285,7 @@ class App:
         matcher = Matcher(self.query_encoders, self.index, query_tokens, pool)
         engine = SearchEngine(self.catalog, self.media, matcher, alpha=self.alpha)
         engine.notes = self._notes
+        engine.curves = read_curves(self.settings.home / RELEVANCE, self.probe_spaces)
         return engine
 
     @property
@@ -276,21 +296,29 @@ class App:
         self.encoders  # noqa: B018 - loads the bundles that the settings name
         return min((bundle.card.alpha for bundle in self._loaded.values()), default=0.5)
 
-    def worker(self, on_settled: Callable[[int], None] = lambda changes: None) -> Worker:
+    def worker(
+        self,
+        on_settled: Callable[[int], None] = lambda changes: None,
+        queue: Queue | None = None,
+    ) -> Worker:
         """
         Make a worker that keeps the live index true.
+
+        Args:
+            queue: where it gets its changes; None is the catalogue.
 
         Raises:
             Unavailable: another process holds the index, or it waits for a rebuild.
         """
         self._require_own_spaces()
-        pace = Pace(lease_s=self.settings.lease_s, max_tries=self.settings.max_tries)
+        self._keep_own_vectors()
+        own = self.settings
+        pace = Pace(lease_s=own.lease_s, max_tries=own.max_tries, threads=self.threads)
         return Worker(
-            self.catalog,
+            queue or self.catalog,
             self.index,
             self.maker,
             pace=pace,
-            threads=self.threads,
             on_settled=on_settled,
             more=self.mending.more,
         )
@@ -304,12 +332,21 @@ class App:
         self,
         progress: Progress,
         switching: Callable[[], AbstractContextManager[object]] = nullcontext,
+        *,
+        fresh: bool = False,
     ) -> Rebuilt:
-        """Replace the live index by one that fits the settings; see `rebuild` for `switching`."""
+        """
+        Replace the live index by one that fits the settings; see `rebuild` for `switching`.
+
+        Args:
+            fresh: whether everything is encoded again, also what was kept.
+        """
         former = self.index_store.wanted()
         self.index_store.want(self.index_spec)
+        if fresh and self.kept_vectors is not None:
+            self.kept_vectors.clear()
         try:
-            return rebuild(
+            done = rebuild(
                 self.catalog,
                 self.index_store,
                 self.maker,
@@ -320,6 +357,8 @@ class App:
         except BaseException:
             self.index_store.want(former)
             raise
+        self._keep_own_vectors()
+        return done
 
     def beside(self, purpose: str, name: str) -> App:
         """
@@ -416,8 +455,24 @@ class App:
         return SceneFile(self.settings.home / "scenes.yaml", shipped, self.known)
 
     def known(self) -> Known:
-        """Return what scenes may speak of."""
-        return Known(rerankers=(), types=self.settings.attributes)
+        """Return what scenes may speak of; reads the rankers of the home anew."""
+        folder = self.settings.home / RANKERS
+        self._rankers = {
+            path.stem: read_ranker(path, query_tokens) for path in sorted(folder.glob("*.json"))
+        }
+        return Known(rerankers=tuple(self._rankers), types=self.settings.attributes)
+
+    @property
+    def probe_spaces(self) -> dict[str, str]:
+        """Probe → name of the space that it looks in."""
+        own = self.encoders
+        return {
+            "text2text": own.text.space.name,
+            "text2image": own.words.space.name,
+            "image2image": own.looks.space.name,
+            "image2text": own.pictures.space.name,
+            "composed": own.words.space.name,
+        }
 
     def stage(self, engine: Searcher) -> Stage:
         """Make what answers within scenes, by asking an engine."""
@@ -428,6 +483,7 @@ class App:
             looks=lambda: self.index_store.live().spec.picture[-1],
             tokens=query_tokens,
             types=self.settings.attributes,
+            rerankers=lambda: self._rankers,
             log=self.exposures.put,
         )
 
@@ -461,10 +517,41 @@ class App:
         """Settle changes until told to stop, also when the index can only be had later."""
         while not stop.is_set():
             try:
-                self.worker().run(stop)
+                with self._queue(stop) as queue:
+                    self.worker(queue=queue).run(stop)
             except CrosslensError as exc:
                 logger("worker").warning("no worker yet", error=str(exc))
                 stop.wait(WORKER_AGAIN_S)
+
+    @contextmanager
+    def _queue(self, stop: threading.Event) -> Iterator[Queue]:
+        """Open where changes come from; beside a broker, what is due is sent on its way."""
+        if not self.settings.kafka_servers:
+            yield self.catalog
+            return
+        from crosslens.indexing.kafka import Broker, KafkaQueue, Relay, make_topics
+
+        own = self.settings
+        broker = Broker(
+            own.kafka_servers,
+            own.kafka_topic,
+            own.kafka_group,
+            own.kafka_partitions,
+            own.kafka_options,
+        )
+        make_topics(broker)
+        relay, ended = Relay(self.catalog, broker), threading.Event()
+        thread = threading.Thread(target=relay.run, args=(ended,), name="relay")
+        queue = KafkaQueue(self.catalog, broker)
+        thread.start()
+        self._lag = queue.lag
+        try:
+            yield queue
+        finally:
+            self._lag = lambda: 0
+            ended.set()
+            queue.close()
+            thread.join()
 
     def require_shared(self) -> None:
         """
@@ -522,6 +609,7 @@ class App:
             models=serving.models,
             bundles=serving.bundles,
             probes=self.probes(),
+            gauges={"queue_lag": lambda: self._lag()} if self.settings.kafka_servers else {},
             rebuild=serving.rebuild,
             use=serving.use,
             shelf=self.shelf,
@@ -629,6 +717,10 @@ class App:
                 "the index was built for other bundles than the settings name",
                 hint="run `crosslens index rebuild`",
             )
+
+    def _keep_own_vectors(self) -> None:
+        if self.kept_vectors is not None:
+            self.kept_vectors.only(self.index_spec)
 
     def _notes(self) -> tuple[str, ...]:
         left = self.mending.filling()

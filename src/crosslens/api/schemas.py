@@ -384,6 +384,7 @@ def answer_object(answer: Answer) -> dict[str, Any]:
         "notes": answer.notes,
         "missing": answer.missing,
         "took_ms": round(sum(answer.took_ms.values()), 2),
+        **({} if answer.no_good_match is None else {"no_good_match": answer.no_good_match}),
     }
 
 

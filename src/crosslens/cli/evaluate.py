@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +12,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from crosslens.cli.screen import Json, print_json, say, table
+from crosslens.cli.screen import Json, opened, print_json, say, table
 from crosslens.cli.search import KINDS, chosen
 
 if TYPE_CHECKING:
     from crosslens.corpora.judged import JudgedSet
+    from crosslens.evaluate.asking import Listener
+    from crosslens.evaluate.calibrating import Hearing
+    from crosslens.evaluate.gates import Against
+    from crosslens.evaluate.learning import Lessons
     from crosslens.evaluate.report import Report
     from crosslens.evaluate.runs import Run
     from crosslens.search.request import SearchRequest
@@ -41,26 +46,133 @@ def evaluate(
         Path | None, typer.Option(help="Keep the indexed products in this folder for next time.")
     ] = None,
     run: Annotated[Path | None, typer.Option(help="Write a TREC run file.")] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Ask your own catalogue, which holds the right answers.")
+    ] = False,
+    scene: Annotated[str | None, typer.Option(help="Ask within this scene of yours.")] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="An earlier run to compare with, query by query.")
+    ] = None,
+    fail_under: Annotated[
+        list[str] | None,
+        typer.Option(help="MEASURE=VALUE that must be reached; may be repeated."),
+    ] = None,
+    fail_if_worse: Annotated[
+        list[str] | None,
+        typer.Option(help="MEASURE that must not have fallen, p < 0.05; may be repeated."),
+    ] = None,
+    calibrate: Annotated[
+        bool, typer.Option("--calibrate", help="Keep what the scores turned out to mean.")
+    ] = False,
+    learn: Annotated[
+        str | None, typer.Option(help="Learn a ranker of this name from the judgements.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Index a judged set apart from your catalogue, ask its queries, and measure the answers."""
+    """
+    Index a judged set apart from your catalogue, ask its queries, and measure the answers.
+
+    Exits with 1 when a gate (--fail-under, --fail-if-worse) does not hold.
+    """
     from crosslens.corpora.judged import Judgements, open_judged
+    from crosslens.evaluate.gates import floors
     from crosslens.evaluate.runs import write_trec
     from crosslens.search.request import Fusion, SearchRequest
     from crosslens.values import Kind
 
     asked_kind = chosen(Kind, kind, "kind")
     judge = None if judgements is None else chosen(Judgements, judgements, "judgements")
-    judged = open_judged(path, asked_kind, judgements=judge, language=language, limit=queries)
+    folder = golden_folder(context, path) if live else path
+    judged = open_judged(
+        folder, asked_kind, judgements=judge, language=language, limit=queries, gallery=not live
+    )
     base = SearchRequest(
         ANY, kind=asked_kind, alpha=alpha, fusion=chosen(Fusion, fusion, "fusion"), limit=depth
     )
-    with _gallery(context, keep) as app:
-        stored = _fill(app, judged)
-        answers = _ask(app, judged, base)
+    least, heard = floors(fail_under or ()), _heard(judged)
+    with opened(context) if live else _gallery(context, keep) as app:
+        stored = app.catalog.summary().products if live else _fill(app, judged)
+        answers = _ask(app, judged, base, scene=scene, listeners=heard)
         if run is not None:
             write_trec(run, answers)
-        _show(_report(app, judged, answers, base, stored), as_json=as_json)
+        found = _report(app, judged, answers, base, stored, heard[0])
+        spaces = app.probe_spaces
+    _keep_learned(context, judged, heard, spaces if calibrate else None, learn)
+    beside = None if against is None else _beside(found, judged, against)
+    _show(found, beside, as_json=as_json)
+    _pass(found, least, fail_if_worse or (), beside)
+
+
+def _heard(judged: JudgedSet) -> tuple[Hearing, Lessons]:
+    from crosslens.encode.keywords import query_tokens
+    from crosslens.evaluate.calibrating import Hearing
+    from crosslens.evaluate.learning import Lessons
+
+    words = {query.id: query.words or "" for query in judged.queries}
+    return Hearing(), Lessons(words, judged.qrels, query_tokens)
+
+
+def _keep_learned(
+    context: typer.Context,
+    judged: JudgedSet,
+    heard: tuple[Hearing, Lessons],
+    spaces: Mapping[str, str] | None,
+    ranker: str | None,
+) -> None:
+    """Keep a curve if there are spaces that it holds for, and a ranker if it has a name."""
+    from crosslens import wiring
+    from crosslens.evaluate.calibrating import fitted
+    from crosslens.evaluate.learning import learned
+    from crosslens.search.learned import write_ranker
+    from crosslens.search.relevance import write_curve
+
+    home = home_of(context)
+    hearing, lessons = heard
+    if spaces is not None:
+        write_curve(home / wiring.RELEVANCE, fitted(hearing, judged.qrels, spaces))
+    if ranker is not None:
+        found = learned(list(lessons.all.values()), lessons.tokens, source=judged.name)
+        write_ranker(home / wiring.RANKERS / f"{name_of(ranker)}.json", found)
+
+
+def _beside(found: Report, judged: JudgedSet, path: Path) -> Against:
+    from crosslens.evaluate.gates import against, earlier_run
+
+    return against(found, judged.queries, earlier_run(path), judged.qrels, name=str(path))
+
+
+def _pass(
+    found: Report, least: Mapping[str, float], not_worse: Sequence[str], beside: Against | None
+) -> None:
+    from crosslens.evaluate.gates import failures
+
+    told = failures(found, least=least, not_worse=not_worse, beside=beside)
+    for sentence in told:
+        say(f"failed: {sentence}")
+    if told:
+        raise typer.Exit(1)
+
+
+def golden_folder(context: typer.Context, path: Path) -> Path:
+    """Return a folder, or the set of that name in the home."""
+    own = home_of(context) / "judged" / path
+    return own if not path.exists() and own.is_dir() else path
+
+
+def name_of(name: str) -> str:
+    """Check a name that becomes a file's."""
+    from crosslens.errors import InvalidRequest
+
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
+        raise InvalidRequest(f"name is {name!r}, allowed are letters, digits, - and _")
+    return name
+
+
+def home_of(context: typer.Context) -> Path:
+    """Return the user's home, which is not the gallery's."""
+    from crosslens import settings
+
+    return settings.load(context.obj.home).home
 
 
 @contextmanager
@@ -99,12 +211,20 @@ def _fill(app: App, judged: JudgedSet) -> int:
     return tally.stored + tally.skipped
 
 
-def _ask(app: App, judged: JudgedSet, base: SearchRequest) -> Run:
+def _ask(
+    app: App,
+    judged: JudgedSet,
+    base: SearchRequest,
+    *,
+    scene: str | None,
+    listeners: Sequence[Listener],
+) -> Run:
     from crosslens.cli.progress import progress
     from crosslens.evaluate.asking import Asker
     from crosslens.evaluate.judge import ask
 
-    asker = Asker(app.engine, app.catalog, app.media, base)
+    engine = app.engine if scene is None else app.stage(app.engine).within(scene)
+    asker = Asker(engine, app.catalog, app.media, base, listeners)
     with progress(len(judged.qrels)) as bar:
         return ask(
             judged.queries,
@@ -116,8 +236,14 @@ def _ask(app: App, judged: JudgedSet, base: SearchRequest) -> Run:
 
 
 def _report(
-    app: App, judged: JudgedSet, answers: Run, base: SearchRequest, products: int
+    app: App,
+    judged: JudgedSet,
+    answers: Run,
+    base: SearchRequest,
+    products: int,
+    hearing: Hearing,
 ) -> Report:
+    from crosslens.evaluate.calibrating import measured as calibration
     from crosslens.evaluate.judge import report
 
     details = {
@@ -128,13 +254,16 @@ def _report(
         "fusion": base.fusion.value,
         "bundles": {app.shelf.card(name).name: used for name, used in app.purposes().items()},
     }
+    true = calibration(hearing, judged.qrels)
+    details["calibration"] = None if true is None else true.as_json()
     measured = report(judged.queries, answers, judged.qrels)
     return replace(measured, products=products, details=details)
 
 
-def _show(found: Report, *, as_json: bool) -> None:
+def _show(found: Report, beside: Against | None, *, as_json: bool) -> None:
     if as_json:
-        print_json(found.as_json())
+        more = {} if beside is None else {"against": beside.as_json()}
+        print_json(found.as_json() | more)
         return
     rows = [
         [name, value, "{:.4f} – {:.4f}".format(*found.all.intervals[name])]
@@ -145,6 +274,15 @@ def _show(found: Report, *, as_json: bool) -> None:
         measures = list(found.metrics)
         cells = [[v, p.queries, *(p.metrics[m] for m in measures)] for v, p in parts.items()]
         table([name, "queries", *measures], cells)
+    if beside is not None:
+        compared = [
+            [name, each.difference, f"{each.low:+.4f} – {each.high:+.4f}", each.p]
+            for name, each in beside.measures.items()
+        ]
+        table(["measure", f"beside {beside.name}", "95 % interval", "p"], compared)
+    if true := found.details.get("calibration"):
+        told = ", ".join(f"{n.removeprefix('error_')} {e}" for n, e in true.items() if n != "hits")
+        print(f"calibration error over {true['hits']} hits: {told}")
     print(f"{found.all.queries} queries, {found.products} products, {found.seconds:.1f} s")
     for query, reason in list(found.failed.items())[:5]:
         say(f"no answer to {query}: {reason}")

@@ -15,6 +15,7 @@ from crosslens.cli import (
     experiment,
     imports,
     index,
+    judge,
     key,
     model,
     product,
@@ -50,6 +51,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.add_typer(duplicates_commands.app, name="duplicates")
 app.add_typer(scene.app, name="scene")
 app.add_typer(experiment.app, name="experiment")
+app.add_typer(judge.app, name="judge")
 app.add_typer(key.app, name="key")
 app.add_typer(serve_command.app, name="serve")
 app.command("page")(page_command.page)

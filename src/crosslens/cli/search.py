@@ -124,6 +124,7 @@ def as_object(answer: Answer) -> dict[str, Any]:
         "notes": list(answer.notes),
         "missing": dict(answer.missing),
         "took_ms": {name: round(ms, 2) for name, ms in answer.took_ms.items()},
+        **({} if answer.no_good_match is None else {"no_good_match": answer.no_good_match}),
     }
 
 
@@ -139,6 +140,7 @@ def _hit_object(hit: Hit) -> dict[str, Any]:
         "attributes": dict(product.fields.attributes),
         "pictures": [picture.sha256 for picture in product.pictures],
         **({"scores": dict(hit.scores)} if hit.scores else {}),
+        **({} if hit.relevance is None else {"relevance": round(hit.relevance, 4)}),
     }
 
 
@@ -158,6 +160,8 @@ def _show(answer: Answer, request: SearchRequest) -> None:
         print(f"{name}: {listed}")
     for name, reason in answer.missing.items():
         say(f"no answer from {name}: {reason}")
+    if answer.no_good_match:
+        say("nothing here is likely to be what you look for")
     for note in answer.notes:
         say(f"note: {note}")
     say(f"{answer.kind} search, {answer.took_ms['total']:.0f} ms")

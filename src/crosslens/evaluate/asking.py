@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from crosslens.catalog.media import MediaStore
 from crosslens.catalog.store import CatalogStore
@@ -11,10 +13,19 @@ from crosslens.corpora.judgements import Query
 from crosslens.errors import InvalidRequest, NotFound
 from crosslens.evaluate.runs import Ranked
 from crosslens.search.engine import Searcher
+from crosslens.search.present import Answer
 from crosslens.search.request import SearchRequest
 from crosslens.values import Kind
 
 WORDLESS = (Kind.IMAGE2IMAGE, Kind.IMAGE2TEXT)
+
+
+class Listener(Protocol):
+    """Learns from the answers of an evaluation; called from several threads."""
+
+    def add(self, query_id: str, answer: Answer) -> None:
+        """Take the answer to a query, with the scores of its hits."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +35,14 @@ class Asker:
 
     Attributes:
         base: kind, alpha, fusion and limit of every request.
+        hearing: those who take every answer, to learn from it.
     """
 
     engine: Searcher
     catalog: CatalogStore
     media: MediaStore
     base: SearchRequest
+    hearing: Sequence[Listener] = ()
 
     def __call__(self, query: Query) -> Ranked:
         """
@@ -40,6 +53,8 @@ class Asker:
             NotFound: the product it starts from is not in the gallery.
         """
         answer = self.engine.search(self._request(query))
+        for listener in self.hearing:
+            listener.add(query.id, answer)
         return [
             (hit.product.fields.source_key or str(hit.product.id), hit.score) for hit in answer.hits
         ]
@@ -47,7 +62,8 @@ class Asker:
     def _request(self, query: Query) -> SearchRequest:
         words = "" if self.base.kind in WORDLESS else (query.words or "")
         limit = self.base.limit + query.excluded
-        return replace(self.base, words=words, pictures=self._pictures(query), limit=limit)
+        asked = replace(self.base, words=words, pictures=self._pictures(query), limit=limit)
+        return replace(asked, explain=bool(self.hearing))
 
     def _pictures(self, query: Query) -> tuple[bytes, ...]:
         if query.picture is not None:

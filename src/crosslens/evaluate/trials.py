@@ -106,7 +106,7 @@ def sign_test(wins: int, losses: int) -> float:
         return 1.0
     if n > 1_000:
         return two_sided(max(0.0, abs(wins - losses) - 1) / math.sqrt(n))
-    tail = sum(math.comb(n, k) for k in range(least + 1)) / 2**n
+    tail = sum(math.comb(n, k) for k in range(least + 1)) / math.pow(2, n)
     return min(1.0, 2 * tail)
 
 
@@ -131,7 +131,7 @@ def chi2_tail(value: float, freedom: int) -> float:
     """Return the share of the χ² distribution above a value; finite sums, exact."""
     half = value / 2
     if freedom % 2 == 0:
-        terms = (half**i / math.factorial(i) for i in range(freedom // 2))
+        terms = (math.pow(half, i) / math.factorial(i) for i in range(freedom // 2))
         return min(1.0, math.exp(-half) * sum(terms))
     terms = (math.pow(half, i - 0.5) / math.gamma(i + 0.5) for i in range(1, (freedom + 1) // 2))
     return min(1.0, math.erfc(math.sqrt(half)) + math.exp(-half) * sum(terms))

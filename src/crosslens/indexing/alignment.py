@@ -34,9 +34,11 @@ _GREY = np.array([0.299, 0.587, 0.114], np.float32)
 
 _COARSE = SIDE // 2
 _PATCH = 16  # pixels of the coarse picture: its middle, which a crop is likely to keep
-_STEP = 1.06
-_SCALES = _STEP ** np.arange(-6, 7)  # one shows 0.7 to 1.4 of the other
-_LOOKS_LIKE = 0.82  # correlation of the patch that is worth a second look
+_SCALES = 1.08 ** np.arange(-4, 5)  # one shows 0.74 to 1.36 of the other
+_STRIDE = 1  # coarse pixels between windows
+_LOOKS_LIKE = 0.85  # correlation of the patch that is worth a second look
+_MOVES = np.diag([0.04, 1.5, 1.5])  # of scale, y and x
+_UNMOVED = np.array([1.0, SIDE / 2, SIDE / 2])
 _SHARED = 48  # pixels at which two crops are compared: the smaller one has no more detail
 _LEAST = 0.5  # share of places below which an aligned pair is not worth telling
 
@@ -116,13 +118,19 @@ class _Looks:
         self.fine = lru_cache(maxsize=512)(self._fine)
 
     def crop(self, left: int, right: int) -> tuple[float, float] | None:
-        likeness = self.windows(right) @ self.patches(left).T
+        patches = self.patches(left).T
+        windows = self.windows(right)  # in parts: a larger product wakes the threads of BLAS
+        likeness = np.concatenate(
+            [windows[at : at + 32] @ patches for at in range(0, len(windows), 32)]
+        )
         place, scale = np.unravel_index(int(likeness.argmax()), likeness.shape)
         if likeness[place, scale] < _LOOKS_LIKE:
             return None
-        across = _COARSE - _PATCH + 1
-        centre = np.array([place // across, place % across]) + _PATCH / 2
-        guess = np.array([_SCALES[scale], *(2.0 * centre)])
+        across = (_COARSE - _PATCH) // _STRIDE + 1
+        corner = _STRIDE * np.array([place // across, place % across])
+        guess = np.array([_SCALES[scale], *(2.0 * corner + _PATCH)])
+        if np.array_equal(guess, _UNMOVED):
+            return None  # no crop, and as it stands it was compared before
         frame = _refined(self.fine(left), self.fine(right), guess)
         share = _aligned_share(self._prints["full"][left], self._prints["full"][right], frame)
         return (share, float(frame[0])) if share >= _LEAST else None
@@ -143,7 +151,7 @@ class _Looks:
         """Cut every window of a patch's size: [places, 256]."""
         coarse = self.fine(n).reshape(_COARSE, 2, _COARSE, 2).mean(axis=(1, 3))
         windows = np.lib.stride_tricks.sliding_window_view(coarse, (_PATCH, _PATCH))
-        return _unit(windows.reshape(-1, _PATCH * _PATCH))
+        return _unit(windows[::_STRIDE, ::_STRIDE].reshape(-1, _PATCH * _PATCH))
 
 
 def _alike(
@@ -191,11 +199,14 @@ def _shares(left: Views, right: Views) -> tuple[Floats, Floats]:
 
 def _refined(left: Floats, right: Floats, guess: NDArray[np.float64]) -> NDArray[np.float64]:
     """Move (scale, y, x) in ever smaller steps to where the pictures correlate best."""
-    best = guess
-    for scale_step, step in ((0.03, 1.0), (0.01, 0.4)):
-        moves = np.stack(np.meshgrid(*(np.array([-1, 0, 1]),) * 3, indexing="ij"), -1)
-        tried = best + moves.reshape(-1, 3) * [scale_step, step, step]
-        best = tried[int(np.argmax([_likeness(left, right, frame) for frame in tried]))]
+    best, likeness = guess, _likeness(left, right, guess)
+    for size in (1.0, 0.5, 0.25):
+        for axis in (0, 1, 2, 0):
+            for direction in (-1, 1):
+                tried = best + direction * size * _MOVES[axis]
+                found = _likeness(left, right, tried)
+                if found > likeness:
+                    best, likeness = tried, found
     return best
 
 

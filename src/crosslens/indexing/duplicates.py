@@ -35,7 +35,8 @@ Evidence: TypeAlias = dict[str, Any]
 
 NEIGHBOURS = 6
 SHARED_BY_MOST = 20  # products; a picture of more is a placeholder and says nothing
-NEAR_COSINE = 0.8  # in the picture space; nothing that a crop leaves is farther away
+NEAR_COSINE = 0.8  # in the picture space
+CROP_COSINE = 0.88  # a crop is searched for from here on; it costs most
 AGREES = 0.8  # share of places
 AGREES_IF_CROPPED = 0.75
 AGREES_IF_HASHED = 0.6  # where the hashes agree already
@@ -228,7 +229,11 @@ def _verified(
     for n in np.flatnonzero(sure).tolist():
         flipped = {"mirrored": True} if found.mirrored[n] else {}
         yield keys[n], _told(candidates[keys[n]], float(found.share[n])) | flipped
-    yield from _cropped(prints, candidates, pairs[~sure])
+    close = [
+        "hash" in candidates[key] or candidates[key].get("picture_cosine", 0) >= CROP_COSINE
+        for key in keys
+    ]
+    yield from _cropped(prints, candidates, pairs[~sure & np.array(close, np.bool_)])
 
 
 def _cropped(

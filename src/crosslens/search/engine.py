@@ -16,6 +16,7 @@ from crosslens.search.match import Asked, Matcher, Matches
 from crosslens.search.plan import plan
 from crosslens.search.present import Answer
 from crosslens.search.rank import Ranked, rank
+from crosslens.search.relevance import Curve, Curves
 from crosslens.search.request import SearchRequest
 from crosslens.values import Kind
 
@@ -55,6 +56,7 @@ class SearchEngine:
 
     Attributes:
         notes: says what to know about every answer just now.
+        curves: what turns scores of a kind of search into probabilities, where that was learned.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class SearchEngine:
         self._matcher = matcher
         self._alpha = alpha
         self.notes: Callable[[], tuple[str, ...]] = tuple
+        self.curves: Curves = {}
 
     def search(self, request: SearchRequest) -> Answer:
         """
@@ -106,7 +109,8 @@ class SearchEngine:
                 if isinstance(page, CrosslensError):
                     outcomes[n] = page
                 elif _is_enough(asked, page):
-                    outcomes[n] = _answer(asked, page, notes, started)
+                    curve = self.curves.get(asked.plan.kind)
+                    outcomes[n] = _answer(asked, page, notes, started, curve)
                 else:  # too many of what was found may not be shown: look deeper
                     asked.depth = min(4 * asked.depth, WIDEST)
                     continue
@@ -186,13 +190,19 @@ def _is_enough(asked: Asked, page: Page) -> bool:
     return len(page.ranking) >= _wanted(asked) or exhausted or asked.depth >= WIDEST
 
 
-def _answer(asked: Asked, page: Page, notes: tuple[str, ...], started: float) -> Answer:
+def _answer(
+    asked: Asked, page: Page, notes: tuple[str, ...], started: float, curve: Curve | None
+) -> Answer:
     request, notes = asked.request, asked.plan.notes + notes
     shown = present.hits(
-        page.ranking[request.offset : _wanted(asked)], page.products, explain=request.explain
+        page.ranking[request.offset : _wanted(asked)],
+        page.products,
+        explain=request.explain,
+        curve=curve,
     )
     facets = present.count_facets(
         request.facets, (page.products[ranked.product_id] for ranked in page.ranking)
     )
     took = {"total": (perf_counter() - started) * 1e3}
-    return Answer(shown, asked.plan.kind, page.found, facets, notes, page.matches.missing, took)
+    missing, hopeless = page.matches.missing, present.has_no_good_match(page.ranking, curve)
+    return Answer(shown, asked.plan.kind, page.found, facets, notes, missing, took, hopeless)

@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 
 from crosslens.catalog.product import Product
 from crosslens.search.rank import Ranked
+from crosslens.search.relevance import Curve
 from crosslens.values import AttributeValue, Kind
+
+LOOKED_AT = 10  # one of the best hits must be good, or there is no good match
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,8 @@ class Answer:
         notes: what to know about how the answer came about.
         missing: probes that did not answer, with the reason.
         took_ms: milliseconds per step.
+        no_good_match: whether nothing found is likely to be what was looked for; None where
+            nothing says so.
     """
 
     hits: tuple[Hit, ...]
@@ -50,6 +55,7 @@ class Answer:
     notes: tuple[str, ...] = ()
     missing: Mapping[str, str] = field(default_factory=dict)
     took_ms: Mapping[str, float] = field(default_factory=dict)
+    no_good_match: bool | None = None
 
 
 def visible(
@@ -66,13 +72,30 @@ def visible(
 
 
 def hits(
-    ranking: Iterable[Ranked], products: Mapping[int, Product], *, explain: bool
+    ranking: Iterable[Ranked],
+    products: Mapping[int, Product],
+    *,
+    explain: bool,
+    curve: Curve | None = None,
 ) -> tuple[Hit, ...]:
-    """Join a page of the ranking with its products."""
+    """Join a page of the ranking with its products, and with their chances by a curve."""
     return tuple(
-        Hit(products[r.product_id], r.score, r.position, dict(r.scores) if explain else {})
+        Hit(
+            products[r.product_id],
+            r.score,
+            r.position,
+            dict(r.scores) if explain else {},
+            None if curve is None else curve(r.scores),
+        )
         for r in ranking
     )
+
+
+def has_no_good_match(ranking: Sequence[Ranked], curve: Curve | None) -> bool | None:
+    """Whether even the likeliest of the first products is too unlikely; None without a curve."""
+    if curve is None:
+        return None
+    return max((curve(ranked.scores) for ranked in ranking[:LOOKED_AT]), default=0.0) < curve.least
 
 
 def count_facets(names: Sequence[str], products: Iterable[Product]) -> dict[str, dict[str, int]]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from crosslens.catalog.exposures import Exposure, Shown, pseudonym
+from crosslens.errors import CrosslensError
 from crosslens.search.engine import Searcher
 from crosslens.search.interleaving import team_draft
 from crosslens.search.plan import Plan, Probe, Purpose
@@ -125,6 +126,10 @@ class Stage:
         self.log(_exposure(staged, asking, request, page))
         return staged
 
+    def within(self, scene: str) -> InScene:
+        """Return what answers every question within one scene, for evaluations."""
+        return InScene(self, scene)
+
     def _ranked(self, request: SearchRequest, behaviour: Behaviour) -> _Ranking:
         clock = _Clock()
         processed = behaviour.query(request.words)
@@ -166,6 +171,28 @@ class Stage:
             return alike
 
         return likeness
+
+
+@dataclass(frozen=True, slots=True)
+class InScene:
+    """A `Searcher` that answers within a scene, as for users who do not say who they are."""
+
+    stage: Stage
+    scene: str
+
+    def search(self, request: SearchRequest) -> Answer:
+        """Answer a question; see Stage."""
+        return self.stage.search(request, Asking(self.scene)).answer
+
+    def search_many(self, requests: Sequence[SearchRequest]) -> list[Answer | CrosslensError]:
+        """Answer several questions, one after the other."""
+        outcomes: list[Answer | CrosslensError] = []
+        for request in requests:
+            try:
+                outcomes.append(self.search(request))
+            except CrosslensError as exc:
+                outcomes.append(exc)
+        return outcomes
 
 
 @dataclass(frozen=True, slots=True)
