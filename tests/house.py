@@ -47,7 +47,7 @@ class House:
 
     def worker(self, index: VectorIndex | None = None, **pace: float) -> Worker:
         return Worker(
-            self.catalog, index or self.store.live(), self.maker, pace=Pace(**pace), threads=2
+            self.catalog, index or self.store.live(), self.maker, pace=Pace(threads=2, **pace)
         )
 
     def add(self, title: str, *pictures: bytes, **attributes: object) -> Product:

@@ -91,6 +91,11 @@ class Settings(BaseSettings):
         description="what encoders run on: cpu, cuda, directml or coreml; the last three need the "
         "ONNX Runtime that is built for them",
     )
+    keep_vectors: bool = Field(
+        True,
+        description="keep encoded vectors beside the index, so that a rebuild encodes nothing "
+        "twice; 2 bytes per dimension, text and picture",
+    )
     encode_queue: int = Field(
         512, ge=1, description="calls that may wait for an encoder before others are refused"
     )

@@ -43,12 +43,18 @@ def work(
 
 
 @app.command()
-def rebuild(context: typer.Context, as_json: Json = False) -> None:
+def rebuild(
+    context: typer.Context,
+    fresh: Annotated[
+        bool, typer.Option(help="Encode everything again, also what was kept.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Build a new index beside the live one and switch to it."""
     from crosslens.cli.progress import progress
 
     with opened(context) as app, progress(app.catalog.summary().products) as bar:
-        done = app.rebuild(progress=lambda n, total: bar("rebuilding", n))
+        done = app.rebuild(progress=lambda n, total: bar("rebuilding", n), fresh=fresh)
         app.worker().drain()
         if as_json:
             print_json(

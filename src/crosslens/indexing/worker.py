@@ -33,6 +33,7 @@ class Pace:
         max_tries: failures of one product after which its change is parked.
         first_delay_s: wait after the first failure; doubles each time, up to five minutes.
         idle_s: wait when nothing is due.
+        threads: batches encoded side by side.
     """
 
     batch: int = 64
@@ -40,6 +41,7 @@ class Pace:
     max_tries: int = 5
     first_delay_s: float = 1.0
     idle_s: float = 0.2
+    threads: int = 1
 
     def delay_s(self, tries: int) -> float:
         """Return the wait before try number `tries` + 1."""
@@ -79,7 +81,7 @@ class Worker:
         self._index = index
         self._maker = maker
         self._pace = pace or Pace()
-        self._threads = max(threads, 1)
+        self._threads = max(self._pace.threads, 1)
         self._on_settled = on_settled
         self._more = more
         self._owner = new_owner()
@@ -217,6 +219,7 @@ class Worker:
             self._index.upsert(rows)
         if gone:
             self._index.delete(gone)
+            self._maker.forget(gone)
 
     def _postpone(self, changes: Sequence[Change], exc: Exception) -> None:
         blameless = isinstance(exc, TRANSIENT)

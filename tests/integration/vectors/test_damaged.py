@@ -189,6 +189,23 @@ def test_a_filling_that_is_killed_goes_on(home: Path) -> None:
         assert app.index_store.damage is None
 
 
+def test_what_was_encoded_before_is_not_encoded_again(home: Path) -> None:
+    lose(newest(home, "text/*/scalar.index.*"))
+    lose(home / "media")
+    with opened(home) as app:
+        app.worker().drain()
+        assert audit(app.catalog, app.index).clean
+        assert_found(app)
+
+
+def test_nothing_is_kept_where_the_settings_say_so(home: Path) -> None:
+    assert list((home / "vectors").glob("*.db"))
+    with wiring.build(settings.load(home, keep_vectors=False)) as app:
+        app.rebuild(lambda done, total: None)
+        assert audit(app.catalog, app.index).clean
+    assert not list((home / "vectors").glob("*.db"))
+
+
 def test_a_rebuild_makes_a_damage_good(home: Path) -> None:
     overwrite(newest(home, "text/manifest.*"))
     with opened(home) as app:
