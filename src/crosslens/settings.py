@@ -109,6 +109,25 @@ class Settings(BaseSettings):
     max_picture_pixels: int = Field(
         40_000_000, ge=1, description="most pixels of a picture, checked before it is decoded"
     )
+    kafka_servers: str = Field(
+        "",
+        description="Kafka brokers by whose way changes reach workers, host:port with commas; "
+        "empty: workers take them from the catalogue",
+    )
+    kafka_topic: str = Field(
+        "crosslens.changes", pattern=r"^[A-Za-z0-9._-]{1,240}$", description="topic of the changes"
+    )
+    kafka_group: str = Field(
+        "crosslens", min_length=1, description="workers of one group share the changes"
+    )
+    kafka_partitions: int = Field(
+        12, ge=1, le=10_000, description="partitions of the topic where it is not there yet"
+    )
+    kafka_options: dict[str, str] = Field(
+        default_factory=dict,
+        repr=False,
+        description="further options of librdkafka, such as security.protocol",
+    )
     lease_s: float = Field(
         60.0, gt=0, description="seconds a worker owns a change before another may take it"
     )

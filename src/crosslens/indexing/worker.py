@@ -14,6 +14,7 @@ from crosslens.catalog.product import Product
 from crosslens.catalog.store import CatalogStore
 from crosslens.errors import CrosslensError, IndexBroken, Overloaded, StorageFull, Unavailable
 from crosslens.indexing.owner import is_dead, new_owner
+from crosslens.indexing.queue import Queue
 from crosslens.indexing.rows import RowMaker
 from crosslens.telemetry import logger
 from crosslens.vectors.index import ProductRows, VectorIndex
@@ -68,7 +69,7 @@ class Worker:
 
     def __init__(
         self,
-        catalog: CatalogStore,
+        catalog: Queue,
         index: VectorIndex,
         maker: RowMaker,
         *,
