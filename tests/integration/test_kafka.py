@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
 
 from crosslens.catalog.memory import MemoryCatalog
 from crosslens.catalog.product import ProductFields
@@ -19,6 +20,8 @@ from crosslens.catalog.sql import SqlCatalog
 from crosslens.errors import Unavailable
 from crosslens.indexing.kafka import DEAD, OWNER, Broker, KafkaQueue, Relay, make_topics
 from crosslens.indexing.worker import Pace, Worker
+from crosslens.settings import load
+from crosslens.wiring import build
 from house import House
 
 confluent_kafka = pytest.importorskip("confluent_kafka")
@@ -210,3 +213,18 @@ def test_the_outbox_of_a_server_is_relayed_and_settled(postgres_catalog, broker)
             assert catalog.owners() == [OWNER]
             queue.settle(arrived(queue, 30), owner="me")
             assert catalog.backlog().leased == catalog.backlog().waiting == 0
+
+
+def test_a_home_whose_settings_name_brokers_indexes_by_their_way(broker, tmp_path: Path):
+    named = {"kafka_servers": broker.servers, "kafka_topic": broker.topic}
+    own = load(tmp_path, index_url="memory:", **named, kafka_group="g", kafka_options=QUICK)
+    with build(own) as app, TestClient(app.http(), base_url="http://localhost") as http:
+        for n in range(5):
+            http.post("/product", json={"title": f"red shoe {n}"})
+        until = time.monotonic() + 40
+        while app.index.counts().products < 5 and time.monotonic() < until:
+            time.sleep(0.2)
+        assert app.index.counts().products == 5
+        while app.catalog.backlog().leased and time.monotonic() < until:
+            time.sleep(0.1)
+        assert "crosslens_queue_lag 0.0" in http.get("/metrics").text
