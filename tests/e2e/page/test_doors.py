@@ -12,16 +12,31 @@ import httpx
 import pytest
 
 from shell import start
+from tiny_bundle import write_tiny
 
 pytest.importorskip("streamlit")
 
 
-def test_the_demo_opens_api_and_page_and_ctrl_c_ends_both(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of both demos: the second finds the shop of the first."""
+    return tmp_path_factory.mktemp("doors") / "home"
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny(tmp_path_factory.mktemp("bundles") / "tiny")
+
+
+@pytest.fixture(autouse=True)
+def apart(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROSSLENS_CROSS_MODAL", str(tiny))
     for name in ("CROSSLENS_PORT", "CROSSLENS_PAGE_PORT"):
         monkeypatch.setenv(name, "0")
-    demo = start(tmp_path / "home", "demo")
+
+
+def test_the_demo_opens_api_and_page_and_ctrl_c_ends_both(home: Path) -> None:
+    demo = start(home, "demo")
     urls = _urls(demo)
     try:
         assert httpx.get(f"{urls['API']}/ready").json()["status"] == "ready"
@@ -36,12 +51,8 @@ def test_the_demo_opens_api_and_page_and_ctrl_c_ends_both(
             httpx.get(url)
 
 
-def test_the_page_ends_with_a_demo_that_was_killed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("CROSSLENS_PORT", "CROSSLENS_PAGE_PORT"):
-        monkeypatch.setenv(name, "0")
-    demo = start(tmp_path / "home", "demo")
+def test_the_page_ends_with_a_demo_that_was_killed(home: Path) -> None:
+    demo = start(home, "demo")
     page = _urls(demo)["page"]
     demo.kill()
     due = time.monotonic() + 20

@@ -57,6 +57,14 @@ def test_the_language_comes_from_the_browser_and_stays_in_the_address(visit: Any
     assert "lang=en" in visitor.page.url
 
 
+def test_the_navigation_can_be_skipped(visitor: Any) -> None:
+    visitor.open("/catalogue")
+    visitor.page.get_by_role("button", name="Skip to content").focus()
+    visitor.page.keyboard.press("Enter")
+    inside = "(n => { while (n?.shadowRoot) n = n.shadowRoot.activeElement; return n?.innerText })"
+    assert visitor.page.evaluate(f"{inside}(document.activeElement)").strip() == "Import"
+
+
 def test_every_link_of_the_frame_leads_to_its_page(visit: Any) -> None:
     visitor = visit()
     visitor.open("/system")

@@ -18,10 +18,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
       onclick: () => setTriggerValue("speak", one.code),
     }, one.title);
   const skip = h("button", { type: "button", class: "skip", onclick: () => {
-    const main = document.querySelector("[data-testid=stMain]");
-    const inside = [...document.querySelectorAll("[data-testid=stBidiComponentRegular], .stBidiComponent")][1];
-    const target = inside?.shadowRoot?.querySelector("input, button, a") || main;
-    target?.focus?.();
+    const host = [...document.querySelectorAll("*")].find((n) => n.shadowRoot?.querySelector(".part:not(.masthead)"));
+    host?.shadowRoot.querySelector("input, button, a, select, summary")?.focus();
   } }, texts.skip);
   fill(place.content, h("header", {},
     skip,
