@@ -91,7 +91,7 @@ def judge(test: Path, bundles: list[Path]) -> None:
         alike[product["id"]] = by_kind[kind]
     near = [{key: 1 for key in alike[own] if key != own} for own in keys]
     some = [place for place, found in enumerate(near) if found]
-    print("| set | search | bundle | nDCG@10 | R@1 | R@10 |\n|---|---|---|--:|--:|--:|")
+    print("| set | search | bundle | nDCG@10 | hit@1 | R@10 |\n|---|---|---|--:|--:|--:|")
     for folder in bundles:
         bundle = load(folder)
         found = bundle.picture.encode_pictures(pictures).array

@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("bundles", type=Path, nargs="+")
     asked = parser.parse_args()
     bundles = [(str(folder), load(folder)) for folder in asked.bundles]
-    print("| set | search | system | nDCG@10 | R@1 | R@10 |\n|---|---|---|--:|--:|--:|")
+    print("| set | search | system | nDCG@10 | hit@1 | R@10 |\n|---|---|---|--:|--:|--:|")
     grocery(asked.data / "grocery_mit", bundles)
     fashion(asked.data / "fashion9k", bundles)
     print("\n| bundle | CPU ms per text query | per picture |\n|---|--:|--:|")
@@ -111,7 +111,7 @@ def tell(
     """Print a row: means in percent with 95 % bootstrap intervals."""
     best = np.argsort(-scores, axis=1, kind="stable")[:, :10]
     judged = judge_ranks([[keys[place] for place in row] for row in best], right)
-    values = {"nDCG@10": ndcg(judged, 10), "R@1": hit(judged, 1), "R@10": recall(judged, 10)}
+    values = {"nDCG@10": ndcg(judged, 10), "hit@1": hit(judged, 1), "R@10": recall(judged, 10)}
     spread = intervals(values, groups=groups)
     shown = [
         f"{100 * found.mean():.1f} ({100 * spread[m][0]:.1f} – {100 * spread[m][1]:.1f})"
@@ -132,7 +132,7 @@ def histograms(pictures: Sequence[bytes]) -> Floats:
     """Compare by intersection of square roots, the cosine of which is the Bhattacharyya one."""
 
     def one(content: bytes) -> Floats:
-        red, green, blue = (thumbnail(content) * BINS // 256).astype(np.int64).T
+        red, green, blue = (thumbnail(content).astype(np.int64) * BINS // 256).T
         counts = np.bincount((red * BINS + green) * BINS + blue, minlength=BINS**3)
         return np.sqrt(counts / counts.sum()).astype(np.float32)
 
