@@ -4,12 +4,15 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-import servers
-from crosslens.objects import Bucket, Place
 from shell import Shell
+
+if TYPE_CHECKING:  # drivers take a while to import, and most tests need none
+    import servers
+    from crosslens.objects import Bucket
 
 _corners = count(1)
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
@@ -39,12 +42,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def mysql(request: pytest.FixtureRequest) -> Iterator[servers.SqlServer]:
     """A MariaDB of our own."""
+    import servers
+
     yield from _server(request, servers.mariadb)
 
 
 @pytest.fixture(scope="session")
 def postgres(request: pytest.FixtureRequest) -> Iterator[servers.SqlServer]:
     """A PostgreSQL of our own."""
+    import servers
+
     yield from _server(request, servers.postgres)
 
 
@@ -63,6 +70,8 @@ def postgres_catalog(postgres: servers.SqlServer) -> str:
 @pytest.fixture(scope="session")
 def s3() -> Iterator[servers.S3Server]:
     """A store that speaks S3."""
+    import servers
+
     with servers.s3() as server:
         yield server
 
@@ -70,6 +79,8 @@ def s3() -> Iterator[servers.S3Server]:
 @pytest.fixture(scope="session")
 def whole_bucket(s3: servers.S3Server) -> Iterator[Bucket]:
     """A bucket that tests share, since a client takes a while to make."""
+    from crosslens.objects import Bucket, Place
+
     bucket = Bucket(Place.of(s3.new_bucket()), endpoint=s3.endpoint)
     yield bucket
     bucket.close()
@@ -84,10 +95,12 @@ def bucket(whole_bucket: Bucket) -> Bucket:
 def _server(
     request: pytest.FixtureRequest, start: Callable[[], AbstractContextManager[servers.SqlServer]]
 ) -> Iterator[servers.SqlServer]:
+    from servers import Absent
+
     try:
         with start() as server:
             yield server
-    except servers.Absent as exc:
+    except Absent as exc:
         if request.config.getoption("--require-servers"):
             pytest.fail(str(exc))
         pytest.skip(str(exc))

@@ -86,15 +86,6 @@ class SqlServer:
                 connection.execute(text(statement))
         engine.dispose()
 
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        """Let the server answer nothing for a while, as one does whose disk hangs."""
-        os.kill(self.process.pid, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            os.kill(self.process.pid, signal.SIGCONT)
-
 
 @contextmanager
 def mariadb() -> Iterator[SqlServer]:

@@ -46,7 +46,10 @@ _ASK_AGAIN = "private, no-cache"
     "/product/{product_id}/picture/{n}",
     dependencies=[Reads],
     response_class=Response,
-    responses=openapi.problems(404, 422) | openapi.PICTURE | openapi.NOT_MODIFIED,
+    responses=openapi.problems(404, 422)
+    | openapi.PICTURE
+    | openapi.NOT_MODIFIED
+    | {307: {"description": "It is under a signed link in a bucket, for a while"}},
 )
 async def show_picture(
     request: Request,
