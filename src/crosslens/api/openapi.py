@@ -27,14 +27,14 @@ Json = dict[str, Any]
 Responses = dict[int | str, dict[str, Any]]
 
 _REF = "#/components/schemas/{model}"
-_BODIES: tuple[type[BaseModel], ...] = (
+_BODIES: list[type[BaseModel]] = [
     ProductIn,
     ProductPatch,
     BatchIn,
     SearchIn,
     SearchManyIn,
     ImportPathIn,
-)
+]
 _ANSWERS: tuple[type[BaseModel], ...] = (ProblemOut, AnswerOut, AnswersOut)
 _FILE = {"type": "string", "format": "binary"}
 _TINY = (  # a red picture of 8 × 8 pixels
@@ -176,7 +176,9 @@ def import_body() -> Json:
 
 def json_body(model: type[BaseModel], example: Json, *, required: bool = True) -> Json:
     """Declare a small body that is JSON and nothing else."""
-    shape = {"schema": model.model_json_schema(), "example": example}
+    if model not in _BODIES:
+        _BODIES.append(model)
+    shape = {"schema": _ref(model.__name__), "example": example}
     return {"requestBody": {"required": required, "content": {"application/json": shape}}}
 
 
