@@ -243,6 +243,7 @@ def _report(
     products: int,
     hearing: Hearing,
 ) -> Report:
+    from crosslens.corpora.judged import Judgements
     from crosslens.evaluate.calibrating import measured as calibration
     from crosslens.evaluate.judge import report
 
@@ -254,9 +255,12 @@ def _report(
         "fusion": base.fusion.value,
         "bundles": {app.shelf.card(name).name: used for name, used in app.purposes().items()},
     }
+    measured = report(judged.queries, answers, judged.qrels)
+    if judged.judgements is Judgements.MUGE:  # its official measure
+        hits = [measured.metrics[f"hit@{k}"] for k in (1, 5, 10)]
+        details["mean_recall"] = sum(hits) / len(hits)
     true = calibration(hearing, judged.qrels)
     details["calibration"] = None if true is None else true.as_json()
-    measured = report(judged.queries, answers, judged.qrels)
     return replace(measured, products=products, details=details)
 
 

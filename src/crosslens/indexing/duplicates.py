@@ -21,8 +21,8 @@ from crosslens.catalog.duplicates import Pair, Tier
 from crosslens.catalog.media import MediaStore
 from crosslens.catalog.product import Product
 from crosslens.catalog.store import CatalogStore
-from crosslens.indexing.alignment import agreement, cropped
-from crosslens.indexing.hashes import near_pairs
+from crosslens.indexing.alignment import agreement, cropped, nudged
+from crosslens.indexing.hashes import distance, near_pairs
 from crosslens.indexing.prints import PrintFile, Prints, make_prints, of_digests
 from crosslens.pictures import Limits
 from crosslens.values import Modality, Space, Vectors, fold
@@ -37,10 +37,11 @@ NEIGHBOURS = 6
 SHARED_BY_MOST = 20  # products; a picture of more is a placeholder and says nothing
 NEAR_COSINE = 0.8  # in the picture space
 CROP_COSINE = 0.88  # a crop is searched for from here on; it costs most
-AGREES = 0.8  # share of places
-AGREES_IF_CROPPED = 0.75
-AGREES_IF_HASHED = 0.6  # where the hashes agree already
-UNTOUCHED = 0.55  # share of places that are the same to the last detail: the rest is overlaid
+CROP_DISTANCE = 4  # or from here on, in bits of the hashes of content boxes
+AGREES = 0.85  # share of places
+AGREES_IF_CROPPED = 0.8
+WORTH_NUDGING = 0.4
+UNTOUCHED = 0.6  # share of places that are the same to the last detail: the rest is overlaid
 SAME_PICTURE_COSINE = 0.93
 SAME_TITLE = 0.6
 SAME_TITLE_COSINE = 0.93
@@ -194,8 +195,8 @@ def near_picture_pairs(
     names = [name.decode("ascii") for name in prints["sha256"].tolist()]
     place = {name: n for n, name in enumerate(names)}
     candidates: dict[Keys, Evidence] = {}
-    for key in _by_hash(prints):
-        candidates[key] = {"hash": True}
+    for key, bits in _by_hash(prints):
+        candidates[key] = {"hash_distance": bits}
     for rows, cosine in neighbours.items():
         shas = [_picture(listings, row) for row in rows]
         at = sorted(place[sha] for sha in shas if sha in place)
@@ -206,15 +207,13 @@ def near_picture_pairs(
         yield from _products(owners[names[one]], owners[names[other]], evidence)
 
 
-def _by_hash(prints: Prints) -> Iterator[Keys]:
-    hashes = prints["hashes"]
+def _by_hash(prints: Prints) -> Iterator[tuple[Keys, int]]:
+    hashes = np.ascontiguousarray(prints["hashes"].T)
     for left, right in _HASHED:
-        pairs = near_pairs(
-            np.ascontiguousarray(hashes[:, left]), np.ascontiguousarray(hashes[:, right])
-        )
-        for one, other in pairs.tolist():
-            if one < other:
-                yield one, other
+        pairs = near_pairs(hashes[left], hashes[right])
+        pairs = pairs[pairs[:, 0] < pairs[:, 1]]
+        apart = distance(hashes[left][pairs[:, 0]], hashes[right][pairs[:, 1]])
+        yield from zip(map(tuple, pairs.tolist()), apart.tolist(), strict=True)
 
 
 def _verified(
@@ -223,17 +222,29 @@ def _verified(
     keys = sorted(candidates)
     pairs = np.array(keys, dtype=np.int64).reshape(-1, 2)
     found = agreement(prints, pairs)
-    hashed = np.array(["hash" in candidates[key] for key in keys], dtype=np.bool_)
-    needed = np.where(hashed, AGREES_IF_HASHED, AGREES)
-    sure = (found.share >= needed) | (found.untouched >= UNTOUCHED)
+    sure = (found.share >= AGREES) | (found.untouched >= UNTOUCHED)
     for n in np.flatnonzero(sure).tolist():
-        flipped = {"mirrored": True} if found.mirrored[n] else {}
-        yield keys[n], _told(candidates[keys[n]], float(found.share[n])) | flipped
-    close = [
-        "hash" in candidates[key] or candidates[key].get("picture_cosine", 0) >= CROP_COSINE
-        for key in keys
-    ]
-    yield from _cropped(prints, candidates, pairs[~sure & np.array(close, np.bool_)])
+        told: Evidence = {"agreement": round(float(found.share[n]), 3)}
+        yield (
+            keys[n],
+            candidates[keys[n]] | told | ({"mirrored": True} if found.mirrored[n] else {}),
+        )
+    hashed = np.array(["hash_distance" in candidates[key] for key in keys], np.bool_)
+    framed = np.flatnonzero(~sure & hashed & (found.share >= WORTH_NUDGING))
+    for n, share in nudged(prints, pairs[framed]):
+        if share >= AGREES:
+            at = int(framed[n])
+            sure[at] = True
+            yield keys[at], candidates[keys[at]] | {"agreement": round(share, 3)}
+    worth = np.array([_may_be_cropped(candidates[key]) for key in keys], np.bool_)
+    yield from _cropped(prints, candidates, pairs[~sure & worth])
+
+
+def _may_be_cropped(evidence: Evidence) -> bool:
+    return bool(
+        evidence.get("picture_cosine", 0.0) >= CROP_COSINE
+        or evidence.get("hash_distance", 64) <= CROP_DISTANCE
+    )
 
 
 def _cropped(
@@ -241,18 +252,9 @@ def _cropped(
 ) -> Iterator[tuple[Keys, Evidence]]:
     for n, share, scale in cropped(prints, pairs):
         left, right = pairs[n].tolist()
-        evidence = candidates[left, right]
-        if share >= (AGREES_IF_HASHED if "hash" in evidence else AGREES_IF_CROPPED):
-            yield (
-                (left, right),
-                _told(evidence, share) | {"cropped_to": round(min(scale, 1 / scale), 3)},
-            )
-
-
-def _told(evidence: Evidence, share: float) -> Evidence:
-    return {name: value for name, value in evidence.items() if name != "hash"} | {
-        "agreement": round(share, 3)
-    }
+        if share >= AGREES_IF_CROPPED:
+            told = {"agreement": round(share, 3), "cropped_to": round(min(scale, 1 / scale), 3)}
+            yield (left, right), candidates[left, right] | told
 
 
 def _products(
