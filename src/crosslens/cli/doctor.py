@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -35,6 +35,10 @@ def _findings(app: App) -> list[Finding]:
     def settings() -> Finding:
         return checkup.Finding("home", True, str(app.settings.home))
 
+    def elsewhere(name: str, probe: Callable[[], dict[str, Any]]) -> Finding:
+        told = [value if isinstance(value, list) else [value] for value in probe().values()]
+        return checkup.Finding(name, True, ", ".join(str(one) for part in told for one in part))
+
     def bundle(name: str) -> Finding:
         report = app.bundle(name).check()
         detail = f"{report.compared} golden vectors, largest difference {report.max_difference:.1e}"
@@ -44,6 +48,7 @@ def _findings(app: App) -> list[Finding]:
         "home": settings,
         "catalogue": lambda: checkup.check_catalog(app.catalog),
         "pictures": lambda: checkup.check_media(app.catalog, app.media),
+        **{name: partial(elsewhere, name, probe) for name, probe in app.probes().items()},
         **{name: partial(bundle, name) for name in app.purposes()},
         "changes": lambda: checkup.check_outbox(app.catalog),
         "index": lambda: checkup.check_index(app.catalog, app.index_store),

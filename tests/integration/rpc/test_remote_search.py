@@ -16,6 +16,7 @@ from crosslens.settings import load
 from crosslens.wiring import build
 from encode_service import encoding
 from servers import free_port
+from shell import Shell
 from tiny_bundle import png
 
 FAST = {"index_url": "memory:", "cross_modal": "tiny", "encode_timeout_s": 2.0}
@@ -87,3 +88,18 @@ def test_while_it_is_away_searches_say_503_and_writes_wait_for_it(tmp_path: Path
             http.__exit__(None, None, None)
     finally:
         app.__exit__(None, None, None)
+
+
+def test_the_doctor_asks_the_encode_service(shell: Shell, tmp_path: Path) -> None:
+    shell.home.mkdir()
+    with encoding(tmp_path / "there") as house:
+        settings = f'encoder_url = "{house.url}"\ncross_modal = "tiny"\n'
+        (shell.home / "crosslens.toml").write_text(settings, "utf-8")
+        well = shell("doctor")
+        assert well.code == 0, well.out
+        assert "ok   encoder          crosslens-mini, tiny" in well.out
+        assert "golden vectors" in well.out
+    away = shell("doctor")
+    assert away.code == 1
+    assert "BAD  encoder" in away.out
+    assert "is `crosslens serve encoder` running there" in away.out
