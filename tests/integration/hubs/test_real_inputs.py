@@ -30,14 +30,14 @@ from crosslens.hubs.words import (
 
 pytestmark = [pytest.mark.hub, pytest.mark.shared_data]
 
-PICTURES = 40
+PICTURES = 12
 
 
 def titles(shared_data: Path) -> list[str]:
     with (shared_data / "cmrc2018_zh_dev" / "queries.jsonl").open(encoding="utf-8") as file:
-        chinese = [json.loads(line)["text"] for line in islice(file, 300)]
+        chinese = [json.loads(line)["text"] for line in islice(file, 100)]
     with (shared_data / "cranfield_en" / "corpus.jsonl").open(encoding="utf-8") as file:
-        english = [json.loads(line)["text"] for line in islice(file, 300)]
+        english = [json.loads(line)["text"] for line in islice(file, 100)]
     return [*HARD_TEXTS, *chinese, *english]
 
 
