@@ -8,6 +8,7 @@ from time import monotonic
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
 
 from crosslens import __version__
 from crosslens.api import openapi
@@ -22,6 +23,12 @@ from crosslens.indexing.mending import filling
 router = APIRouter(tags=["health"])
 
 _KEPT_S = 1.0  # strangers may ask too, as often as they like
+
+
+@router.get("/", include_in_schema=False)
+async def root() -> Response:
+    """Show people who open the bare address what there is."""
+    return RedirectResponse("/docs")
 
 
 @router.get("/health", responses=openapi.HEALTH)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, cast
@@ -27,6 +28,7 @@ from crosslens.errors import (
     Unauthenticated,
     Unavailable,
     UnusableVector,
+    WrongSpace,
 )
 from crosslens.telemetry import logger
 
@@ -35,6 +37,7 @@ MEDIA_TYPE = "application/problem+json"
 STATUS: Mapping[type[CrosslensError], int] = {
     InvalidRequest: 422,
     UnusableVector: 422,  # at this door only a query can have brought it
+    WrongSpace: 503,  # callers send no vectors: the index is not the one that the settings ask for
     TooLarge: 413,
     Unauthenticated: 401,
     Forbidden: 403,
@@ -63,6 +66,7 @@ _CODES = {
 }
 _HINTS = {404: "see /openapi.json for what there is"}
 _AGAIN_S = {429: 1, 503: 5}
+_SHOWN = 60  # characters of what was sent
 
 
 class TooSlow(InvalidRequest):
@@ -180,11 +184,21 @@ async def _http(request: Request, exc: Exception) -> Response:
     told = described(
         status,
         _CODES.get(status, "http_error"),
-        str(raised.detail),
+        _detail(request, raised),
         hint=_HINTS.get(status),
         request_id=request_id_of(request),
     )
     return _response(told, dict(raised.headers or {}))
+
+
+def _detail(request: Request, raised: HTTPException) -> str:
+    path = request.scope["path"][:200]
+    if raised.status_code == 404:
+        return f"there is nothing at {path!r}"
+    if raised.status_code == 405:
+        allowed = (raised.headers or {}).get("allow", "other methods")
+        return f"{path!r} takes {allowed}, not {request.method}"
+    return str(raised.detail)
 
 
 def _response(told: Mapping[str, Any], headers: Mapping[str, str]) -> Response:
@@ -192,8 +206,12 @@ def _response(told: Mapping[str, Any], headers: Mapping[str, str]) -> Response:
     return Response(content, told["status"], dict(headers), media_type=MEDIA_TYPE)
 
 
+def _is_huge(given: object) -> bool:
+    return isinstance(given, int) and given.bit_length() > 64  # Python refuses to write some
+
+
 def _plain_errors(exc: ValidationError) -> Sequence[Any]:
-    return exc.errors(include_url=False, include_context=False, include_input=False)
+    return exc.errors(include_url=False, include_context=False)
 
 
 def _field(location: Sequence[object]) -> str:
@@ -202,5 +220,19 @@ def _field(location: Sequence[object]) -> str:
 
 
 def _message(error: Mapping[str, Any]) -> str:
-    text = str(error["msg"])
-    return text.removeprefix("Value error, ")[:1].lower() + text.removeprefix("Value error, ")[1:]
+    """Say what is allowed, and what was sent if that is short."""
+    if error["type"] == "extra_forbidden":
+        return "there is no such field"
+    if error["type"] == "missing":
+        return "it is missing"
+    text = str(error["msg"]).removeprefix("Value error, ")
+    shown = "" if error["type"].startswith("json") else _shown(error.get("input"))
+    return text[:1].lower() + text[1:] + (shown and f", not {shown}")
+
+
+def _shown(given: object) -> str:
+    """Write what was sent as JSON has it; nothing if it is long."""
+    if not isinstance(given, str | bool | int | float | None) or _is_huge(given):
+        return ""
+    text = json.dumps(given, ensure_ascii=False)
+    return text if len(text) <= _SHOWN else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -114,6 +115,7 @@ def run(application: Any, door: socket, tell: Callable[[str], None]) -> None:
             if self.started:
                 tell(shown_url(*door.getsockname()[:2]))
 
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
     config = uvicorn.Config(
         application,
         log_config=None,
@@ -124,6 +126,11 @@ def run(application: Any, door: socket, tell: Callable[[str], None]) -> None:
         ws="none",
     )
     Server(config).run(sockets=[door])
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Tell of everything but what a second Ctrl-C cuts short."""
+    return "CancelledError" not in record.getMessage()
 
 
 def shown_url(host: str, port: int) -> str:

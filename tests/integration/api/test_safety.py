@@ -17,7 +17,7 @@ from fakes import jpeg
 from house import House
 from service import Served, base64_of, served
 
-OPEN = {"/health", "/ready"}
+OPEN = {"/", "/health", "/ready"}
 
 
 @pytest.fixture
