@@ -6,6 +6,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from shell import Shell
@@ -13,6 +14,9 @@ from shell import Shell
 if TYPE_CHECKING:  # drivers take a while to import, and most tests need none
     import servers
     from crosslens.objects import Bucket
+
+hypothesis.settings.register_profile("unhurried", deadline=None)  # machines may be busy
+hypothesis.settings.load_profile("unhurried")
 
 _corners = count(1)
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data"

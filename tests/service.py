@@ -63,7 +63,8 @@ class Served:
 
     def settle(self) -> None:
         """Wait until the worker has seen everything."""
-        for _ in range(500):
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
             changes = self.http.get("/ready").json()["checks"]["changes"]
             if not changes["waiting"] + changes["leased"]:
                 return
@@ -155,7 +156,7 @@ class Server:
         """Send a signal and return the exit code and what was said on stderr."""
         assert self.process is not None
         self.process.send_signal(number)
-        _, err = self.process.communicate(timeout=60)
+        _, err = self.process.communicate(timeout=300)
         return self.process.returncode, err
 
     def __enter__(self) -> Server:

@@ -139,7 +139,7 @@ def test_two_imports_at_once_both_succeed(shell: Shell, tmp_path: Path) -> None:
             content = jpeg((n, 90 if name == "one" else 190, 40), (40, 40))
             (tmp_path / name / f"{name}-{n:03}.jpg").write_bytes(content)
     children = [start(shell.home, "import", tmp_path / name, "--json") for name in ("one", "two")]
-    answers = [child.communicate(timeout=120) for child in children]
+    answers = [child.communicate(timeout=300) for child in children]
     for child, (out, err) in zip(children, answers, strict=True):
         assert child.returncode == 0, err
         counts = json.loads(out)
@@ -163,7 +163,7 @@ def test_ctrl_c_stops_an_import_between_batches_and_repeating_it_goes_on(
     while time.monotonic() < deadline and _stored(shell.home) == 0:
         time.sleep(0.02)
     child.send_signal(signal.SIGINT)
-    out, err = child.communicate(timeout=60)
+    out, err = child.communicate(timeout=300)
     if child.returncode == 0:
         pytest.skip("the import was quicker than the interrupt")
     assert child.returncode == 130, err

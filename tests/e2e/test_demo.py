@@ -62,11 +62,11 @@ def test_a_second_start_reuses_the_first_and_a_reset_starts_over(
 
 def test_an_interrupted_demo_goes_on_where_it_stopped(shell: Shell) -> None:
     demo = start(shell.home, "demo", "--no-serve")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while not (shell.home / "media").exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     demo.send_signal(signal.SIGINT)
-    out, err = demo.communicate(timeout=60)
+    out, err = demo.communicate(timeout=240)
     assert demo.returncode == 130, err
     assert "Traceback" not in err
     assert "imported" not in out

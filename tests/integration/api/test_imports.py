@@ -24,7 +24,7 @@ def upload(shop: Served, rows: list[dict[str, Any]], name: str = "items.jsonl") 
 
 
 def ended(shop: Served, job: str) -> dict[str, Any]:
-    for _ in range(1_000):
+    for _ in range(6_000):
         told = shop.http.get(f"/import/{job}").json()
         assert told["read"] == told["stored"] + told["skipped"] + told["failed"]
         if told["state"] in ("done", "failed", "cancelled"):

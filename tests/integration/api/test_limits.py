@@ -51,7 +51,7 @@ def test_a_request_that_drips_in_is_given_up(tmp_path: Path) -> None:
         answer = say(url, head(100), b'{"title"')
         assert b" 408 " in answer.split(b"\r\n")[0]
         assert b"too_slow" in answer
-        assert time.perf_counter() - started < 5
+        assert time.perf_counter() - started < 30, "the default is 60 s"
         assert httpx.get(f"{url}/product/list").json()["total"] == 0
 
 

@@ -195,8 +195,7 @@ def test_p6_what_fails_has_a_status_of_its_own_and_never_200(shop: Served) -> No
 
 def test_p7_a_slow_encoder_keeps_nobody_else_waiting(tmp_path: Path) -> None:
     house = House()
-    house.encoders.words.delay_s = 0.5
-    house.encoders.text.delay_s = 0.5
+    house.encoders.words.delay_s = house.encoders.text.delay_s = 2.0
     with served(tmp_path, Bounds(search_threads=4), house) as shop:
         searching = [
             threading.Thread(target=shop.search, args=("shirt",), kwargs={"kind": "text2image"})
@@ -208,12 +207,12 @@ def test_p7_a_slow_encoder_keeps_nobody_else_waiting(tmp_path: Path) -> None:
         for _ in range(10):
             assert shop.http.get("/health").status_code == 200
             assert shop.http.get("/product/list").status_code == 200
-        others = time.perf_counter() - started
+        still_searching = all(thread.is_alive() for thread in searching)
         for thread in searching:
             thread.join()
         both = time.perf_counter() - started
-    assert others < 0.5, "the event loop was blocked"
-    assert both < 4 * 0.5, "searches ran one after the other"
+    assert still_searching, "the event loop was blocked"
+    assert both < 4 * 2.0, "searches ran one after the other"
 
 
 def test_p10_titles_may_have_2000_characters_of_any_script(shop: Served) -> None:

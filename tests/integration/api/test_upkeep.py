@@ -24,7 +24,7 @@ RED = jpeg((200, 30, 30))
 
 
 def over(shop: Served, task: dict[str, Any]) -> dict[str, Any]:
-    for _ in range(500):
+    for _ in range(6_000):
         found = shop.http.get(f"/task/{task['task']}").json()
         if found["state"] in ("done", "failed"):
             return found

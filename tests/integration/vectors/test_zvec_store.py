@@ -213,7 +213,7 @@ def test_many_threads_over_many_segments_do_not_wait_for_each_other_for_ever(
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=60)
+        thread.join(timeout=240)
     assert answers == [7] * 720
     store.close()
 
@@ -235,7 +235,7 @@ def test_the_engine_serves_a_process_that_may_use_one_thread_only(tmp_path: Path
     """
     process = child(code, tmp_path / "index")
     try:
-        out, err = process.communicate(timeout=90)
+        out, err = process.communicate(timeout=240)
     except subprocess.TimeoutExpired:
         process.kill()
         raise

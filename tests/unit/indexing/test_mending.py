@@ -10,41 +10,17 @@ from crosslens.errors import IndexBroken, StorageFull
 from crosslens.indexing import mending as module
 from crosslens.indexing.audit import Audit, audit
 from crosslens.indexing.mending import Filling, Mending, filling
-from crosslens.vectors.index import Damage, ProductRows
-from crosslens.vectors.memory import MemoryIndex, MemoryStore
+from crosslens.vectors.index import ProductRows
+from crosslens.vectors.memory import MemoryIndex
+from doubtful import DoubtfulStore
 from fakes import jpeg
 from house import House
-
-
-class DoubtfulStore(MemoryStore):
-    """A memory store that doubts its index until told to trust it."""
-
-    def __init__(self, house: House) -> None:
-        super().__init__(house.spec)
-        self.doubts = True
-        self.reasons: list[str] = []
-
-    @property
-    def doubtful(self) -> bool:
-        return self.doubts
-
-    @property
-    def damage(self) -> Damage | None:
-        return Damage(self.reasons[-1], 0.0, "") if self.reasons else None
-
-    def trust(self) -> None:
-        self.doubts = False
-
-    def begin_anew(self, reason: str) -> None:
-        self.reasons.append(reason)
-        self.doubts = True
-        super().begin_anew(reason)
 
 
 @pytest.fixture
 def house() -> House:
     house = House()
-    house.store = DoubtfulStore(house)
+    house.store = DoubtfulStore(house.spec)
     return house
 
 
@@ -62,7 +38,7 @@ def test_a_lost_index_is_filled_from_the_catalogue_and_then_trusted(house: House
     for n in range(5):
         house.add(f"shirt {n}", jpeg((n, n, n)))
     settle(house)
-    house.store = DoubtfulStore(house)
+    house.store = DoubtfulStore(house.spec)
     assert settle(house) == 5
     assert clean(house)
     assert house.store.doubts is False
@@ -101,7 +77,7 @@ def test_what_people_change_meanwhile_does_not_wait_for_the_filling(
     for n in range(6):
         house.add(f"shirt {n}")
     settle(house)
-    house.store = DoubtfulStore(house)
+    house.store = DoubtfulStore(house.spec)
     mending = Mending(house.catalog, house.store)
     assert mending.more()
     assert house.catalog.backlog().waiting == 2
