@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test check setup servers screenshots screenshots proto format lint types arch unit clean
+.PHONY: help demo test check setup servers screenshots proto format lint types arch unit clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -9,7 +9,7 @@ RUNS := $(VENV)/.runs
 # the version the tests know; installed first and alone, so that nothing pulls another build
 TORCH := torch==2.13.0
 # what the tests start by themselves; without them they skip, in CI they fail
-DEBIAN := mariadb-server-core postgresql chromium fonts-noto-cjk chromium fonts-noto-cjk
+DEBIAN := mariadb-server-core postgresql chromium fonts-noto-cjk
 REQUIRE ?=
 
 help:  ## list these targets
@@ -47,9 +47,6 @@ $(STAMP): pyproject.toml
 	$(BIN)/pip install --quiet $(TORCH)
 	$(BIN)/pip install --quiet $(TORCH) --editable '.[dev]'
 	touch $(STAMP)
-
-screenshots: $(STAMP) servers  ## take the pictures of the docs from the real page
-	$(BIN)/python benchmarks/screenshots.py
 
 screenshots: $(STAMP) servers  ## take the pictures of the docs from the real page
 	$(BIN)/python benchmarks/screenshots.py
