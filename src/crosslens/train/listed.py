@@ -24,6 +24,8 @@ from crosslens.values import fold
 FEWEST_PRODUCTS = 16
 VALIDATED = 0.1
 _CHINESE = re.compile("[\u3400-\u9fff]")
+# What a picture file is called when nobody named the product: numbers, digests, a camera's names.
+_WORDLESS = re.compile(r"(?:img|dsc|pxl|image|photo)?[\W\d_]*|[0-9a-f]{16,}", re.IGNORECASE)
 OTHER_TITLES = ("title_en", "title_zh")
 TITLES, TITLE_IN = "title", "title {}"
 BY_ATTRIBUTES = 0.4  # of the phrases of a product that has attributes
@@ -37,7 +39,8 @@ class Listing:
 
     Attributes:
         key: names the product; decides whether it is kept for validation.
-        titles: texts that describe it, in any language; blank ones are dropped.
+        titles: texts that describe it, in any language; blank ones are dropped, and those without
+            a word, such as the number that names a picture file.
         pictures: bytes of each picture.
         group: products of one group are alike, and never held against each other.
         kind: what sort of thing it is; makes the training harder and better. May be blank.
@@ -220,7 +223,7 @@ class ListedSource:
     def _keep(
         self, listing: Listing, write: Callable[[bytes], Any], digest: Callable[[bytes], None]
     ) -> _Kept | None:
-        titles = [title.strip() for title in listing.titles if title.strip()]
+        titles = [title.strip() for title in listing.titles if not _WORDLESS.fullmatch(title)]
         squares = [s for content in listing.pictures if (s := self._square(listing, content))]
         if not titles or not squares:
             self.skipped.products += 1

@@ -108,11 +108,12 @@ def test_a_full_disk_is_said(tmp_path: Path):
     [
         ([listing(n) for n in range(3)], "3 products with a title and a picture.*16 or more"),
         ([listing(n, titles=[" "]) for n in range(40)], "0 products.*40 products.*p0: no title"),
+        ([listing(n, titles=[f"IMG_{n}"]) for n in range(20)], "0 products.*20 products"),
         ([listing(n, pictures=[b"?"]) for n in range(20)], "20 products and 20 pictures"),
         ([listing(n, group="mug") for n in range(20)], "the same group"),
         ([listing(n, titles=["mug"]) for n in range(20)], "the same title"),
     ],
-    ids=["three products", "no titles", "no pictures", "one group", "one title"],
+    ids=["three products", "no titles", "file names", "no pictures", "one group", "one title"],
 )
 def test_a_catalogue_that_teaches_nothing_is_refused(
     tmp_path: Path, products: list[Listing], reason: str
