@@ -21,7 +21,8 @@ SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 WORDS = (
     "red", "shoe", "##s", "dress", "photo", "cat", "a", "of", "的", "红", "色", "连", "衣", "裙",
     "繁", "體", "測", "試", "nike", "air", "word", "x", "##x", ",", "-", "!", "1", "##2", "2",
-    "##3", "$", "Nike", "Air", "é", "##é", "caf", "##e", "ｂ", "abc", "##1", "/", "kg", "don", "'", "t",
+    "##3", "$", "Nike", "Air", "é", "##é", "caf", "##e", "ｂ", "abc", "##1", "/", "kg",
+    "don", "'", "t",
 )  # fmt: skip
 README = "---\nlicense: {licence}\nlanguage:\n- zh\n- en\n---\n# A model\n"
 LINES = ["a red shoe", "a photo of a cat", "nike air max 90", "linen dress, size 42", "café $5"] * 3
