@@ -4,8 +4,11 @@ Fine-tune on real photographs, and measure on products that were kept out.
     python benchmarks/fine_tune.py split ../shared/data/fashion9k /tmp/split
     crosslens train encoder runs/fashion --data /tmp/split/train --start-from crosslens-mini \\
         --attribute baseColour --attribute articleType --attribute gender \\
-        --steps 600 --rate 1e-3 --threads 2
-    crosslens train export runs/fashion /tmp/fashion
+        --steps 400 --rate 1e-3 --threads 1
+    crosslens train encoder runs/more --data /tmp/split/train --start-from runs/fashion \\
+        --attribute baseColour --attribute articleType --attribute gender \\
+        --steps 250 --rate 5e-4 --threads 1
+    crosslens train export runs/more /tmp/fashion
     python benchmarks/fine_tune.py judge /tmp/split src/crosslens/bundled/crosslens-mini \\
         /tmp/fashion
 
