@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from crosslens.errors import StorageFull, Unavailable, UnreadablePicture
+from crosslens.indexing import worker as worker_module
 from crosslens.indexing.audit import audit, repair
 from crosslens.indexing.owner import is_dead, new_owner
 from crosslens.indexing.rebuild import rebuild
@@ -155,6 +156,17 @@ def test_what_a_killed_process_of_this_machine_held_is_taken_over_at_once() -> N
     assert house.catalog.owners() == sorted([dead, alive])
     assert house.worker().drain() == 1
     assert house.catalog.owners() == [alive]
+
+
+def test_the_dead_are_looked_for_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    house, now, looks = House(), [1_000.0], []
+    monkeypatch.setattr(worker_module, "monotonic", lambda: now[0])
+    monkeypatch.setattr(house.catalog, "owners", lambda: looks.append(now[0]) or [])
+    worker = house.worker()
+    for seconds in (0, 1, 58, 2, 1):
+        now[0] += seconds
+        worker.drain()
+    assert looks == [1_000.0, 1_061.0]
 
 
 def test_an_owner_of_another_machine_is_never_called_dead() -> None:
