@@ -12,6 +12,7 @@ import onnxruntime
 import pytest
 import torch
 
+import crosslens.bundled
 from crosslens.encode.bundles import read_goldens, verify
 from crosslens.encode.pixels import Pixels
 from crosslens.encode.words import Words
@@ -221,6 +222,11 @@ def test_a_bundle_can_be_trained_on_without_its_run(
     config = tiny_config(tmp_path / "tuned", start_from=bundle, steps=2)
     assert train_encoder(config, toys).finished
     assert (tmp_path / "tuned" / "tokenizer.json").exists()
+
+
+def test_the_built_in_bundle_can_be_trained_on():
+    revived = revive(Path(crosslens.bundled.__file__).parent / "crosslens-mini")
+    assert revived.tokenizer.get_vocab_size() == revived.about["tokens"]
 
 
 def test_a_bundle_of_elsewhere_cannot_be_trained_on(tmp_path: Path):
