@@ -6,14 +6,12 @@ from collections import deque
 from dataclasses import dataclass
 from time import monotonic
 
-import numpy as np
-
 from crosslens.catalog.store import CatalogStore
 from crosslens.errors import IndexBroken, StorageFull, Unavailable
 from crosslens.indexing.audit import ANNOUNCE, Audit, audit, parts
 from crosslens.telemetry import logger
-from crosslens.values import Modality, Vectors
 from crosslens.vectors.index import IndexStore, VectorIndex
+from crosslens.vectors.trial import try_out
 
 MOST_ROUNDS = 5
 AGAIN_S = 60.0
@@ -148,19 +146,11 @@ def _counts_differ(catalog: CatalogStore, index: VectorIndex) -> bool:
 
 def _looked_at(catalog: CatalogStore, index: VectorIndex) -> Audit:
     """
-    Put an index in order, ask it everything once, and compare it.
+    Put an index in order, try it out, and compare it.
 
     Raises:
         IndexBroken: it fails.
     """
     index.optimize()
-    for modality, spaces in (
-        (Modality.TEXT, index.spec.text),
-        (Modality.PICTURE, index.spec.picture),
-    ):
-        for space in spaces:
-            some = np.zeros((1, space.dim), dtype=np.float32)
-            some[0, 0] = 1
-            index.nearest(Vectors(space, some), modality, limit=1)
-    index.matching(["a"], limit=1)
+    try_out(index)
     return audit(catalog, index)
