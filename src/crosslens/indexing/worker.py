@@ -11,7 +11,6 @@ from time import monotonic
 
 from crosslens.catalog.changes import Change
 from crosslens.catalog.product import Product
-from crosslens.catalog.store import CatalogStore
 from crosslens.errors import CrosslensError, IndexBroken, Overloaded, StorageFull, Unavailable
 from crosslens.indexing.owner import is_dead, new_owner
 from crosslens.indexing.queue import Queue
@@ -74,7 +73,6 @@ class Worker:
         maker: RowMaker,
         *,
         pace: Pace | None = None,
-        threads: int = 1,
         on_settled: Callable[[int], None] = lambda changes: None,
         more: Callable[[], bool] = lambda: False,
     ) -> None:
