@@ -103,6 +103,7 @@ class ZvecIndex:
             text = engine.open_collection(folder / "text")
             opened.callback(text.close)
             pictures = engine.open_collection(folder / "pictures")
+            opened.callback(pictures.close)
             endings.begin(folder)
             opened.pop_all()
         index = cls(folder, spec, text, pictures, sound=closed)
