@@ -32,13 +32,13 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from socket import create_server
 from typing import Any
 
 import numpy as np
 
 from crosslens import settings, telemetry, wiring
 from crosslens.catalog.product import ProductFields
+from crosslens.cli.serve import listening, quiet_signals, run
 from crosslens.encode.encoder import Encoders
 from crosslens.search.request import SearchRequest
 from crosslens.values import Kind, Modality, Space, Vectors
@@ -52,7 +52,6 @@ WORDS = [*COLOURS, *THINGS]
 THREADS = (2, 4, 16)
 CLUSTERS = 1_000
 AT_ONCE = 1_000
-BACKLOG = 2_048
 WARM_UP_S = 2.0
 
 
@@ -158,14 +157,11 @@ def rate(call: Callable[[str], object], seconds: float, threads: int) -> tuple[f
 
 
 def serve(home: Path, options: argparse.Namespace) -> None:
-    import uvicorn
-
     telemetry.configure()
-    with create_server(("127.0.0.1", 0), backlog=BACKLOG) as door:
-        app = opened(home, options.bundle).http()
-        config = uvicorn.Config(app, log_config=None, access_log=False, ws="none")
-        print(door.getsockname()[1], flush=True)
-        uvicorn.Server(config).run(sockets=[door])
+    with listening("127.0.0.1", 0) as door, quiet_signals():
+        app = opened(home, options.bundle)
+        run(app.http(), door, lambda url: print(url.rpartition(":")[2], flush=True))
+        app.close()
 
 
 @dataclass

@@ -174,7 +174,13 @@ class Settings(BaseSettings):
     )
     max_batch: int = Field(500, ge=1, description="products in one HTTP batch")
     max_queries: int = Field(32, ge=1, description="questions in one HTTP search request")
-    search_threads: int = Field(4, ge=1, le=256, description="searches side by side")
+    search_threads: int = Field(
+        0,
+        ge=0,
+        le=256,
+        description="waves of searches side by side; 0: one per core, two at least. More pay where "
+        "searches wait for other machines",
+    )
     searches: int = Field(
         256, ge=1, description="searches waiting or running before others are refused with 429"
     )

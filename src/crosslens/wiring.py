@@ -872,7 +872,7 @@ def _bounds(settings: Settings, *, open_door: bool) -> Bounds:
         patience_s=settings.request_patience_s,
         max_batch=settings.max_batch,
         max_queries=settings.max_queries,
-        search_threads=settings.search_threads,
+        search_threads=settings.search_threads or max(2, os.cpu_count() or 1),
         searches=settings.searches,
         write_threads=settings.write_threads,
         writes=settings.writes,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import sys
@@ -113,6 +114,7 @@ def run(application: Any, door: socket, tell: Callable[[str], None]) -> None:
         async def startup(self, sockets: Any = None) -> None:
             await super().startup(sockets)
             if self.started:
+                _settle_memory()
                 tell(shown_url(*door.getsockname()[:2]))
 
     logging.getLogger("uvicorn.error").addFilter(_is_news)
@@ -126,6 +128,12 @@ def run(application: Any, door: socket, tell: Callable[[str], None]) -> None:
         ws="none",
     )
     Server(config).run(sockets=[door])
+
+
+def _settle_memory() -> None:
+    """Let the collector of cycles look no more at what was loaded: it is there to stay."""
+    gc.collect()
+    gc.freeze()
 
 
 def _is_news(record: logging.LogRecord) -> bool:
