@@ -44,10 +44,10 @@ class Round:
 class User(asyncio.Protocol):
     """One who asks, is answered and asks again; told to come later, it does."""
 
-    def __init__(self, questions: Iterator[bytes], seen: Round, pause_s: float) -> None:
+    def __init__(self, questions: Iterator[bytes], seen: Round, every_s: float) -> None:
         self._questions = questions
         self._seen = seen
-        self._pause_s = pause_s
+        self._every_s = every_s
         self._answer = b""
         self.gone = asyncio.get_running_loop().create_future()
 
@@ -62,8 +62,9 @@ class User(asyncio.Protocol):
             return
         status, self._answer = int(head[9:12]), b""
         self._seen.note(status, time.perf_counter() - self._asked)
-        pause = float(_header(head, b"retry-after")) if status == 429 else self._pause_s
-        if pause:
+        due = self._asked + self._every_s
+        pause = float(_header(head, b"retry-after")) if status == 429 else due - time.perf_counter()
+        if pause > 0:
             asyncio.get_running_loop().call_later(pause, self._ask)
         else:
             self._ask()
@@ -85,7 +86,7 @@ def crowd(port: int, users: list[tuple[Iterator[bytes], float, Round]], seconds:
     Let users ask for some seconds, and end when each has been answered.
 
     Args:
-        users: for each what it asks, how many seconds it rests in between, what it notes in.
+        users: for each what it asks, at least how many seconds apart, what it notes in.
     """
     uvloop.run(_crowd(port, users, seconds))
 
@@ -95,13 +96,13 @@ async def _crowd(
 ) -> None:
     due, loop = time.perf_counter() + seconds, asyncio.get_running_loop()
     made = []
-    for questions, pause_s, seen in users:
+    for questions, every_s, seen in users:
         seen.due = due
 
         def user(
-            asked: Iterator[bytes] = questions, rest: float = pause_s, own: Round = seen
+            asked: Iterator[bytes] = questions, every: float = every_s, own: Round = seen
         ) -> User:
-            return User(asked, own, rest)
+            return User(asked, own, every)
 
         made.append((await loop.create_connection(user, "127.0.0.1", port))[1])
     # those who were told to come back later than the end do not

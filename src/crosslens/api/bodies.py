@@ -72,8 +72,14 @@ def parse(content: bytes, model: type[ModelT]) -> ModelT:
         raise explained(exc) from exc
 
 
-def is_many(content: bytes) -> bool:
+async def asks_many(content: bytes, lane: Lane) -> bool:
     """Whether a search asks several questions."""
+    if len(content) < _LARGE:
+        return _asks_many(content)
+    return await lane.run(_asks_many, content)
+
+
+def _asks_many(content: bytes) -> bool:
     if b'"queries"' not in content:
         return False
     try:

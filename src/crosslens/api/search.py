@@ -46,10 +46,11 @@ async def search(request: Request) -> Response:
         pictures = await bodies.files_of(sent.form, "picture", most=MAX_PICTURES)
         return json_response(await _answer(runtime, asked, pictures))
     content = sent.content or b""
-    if bodies.is_many(content):
-        many = await bodies.parsed(content, SearchManyIn, runtime.lanes.search)
+    lane = runtime.lanes.search
+    if await bodies.asks_many(content, lane):
+        many = await bodies.parsed(content, SearchManyIn, lane)
         return json_response(await _answers(request, runtime, many))
-    asked = await bodies.parsed(content, SearchIn, runtime.lanes.search)
+    asked = await bodies.parsed(content, SearchIn, lane)
     return json_response(await _answer(runtime, asked, await _pictures(runtime, asked)))
 
 

@@ -123,6 +123,7 @@ def run(application: Any, door: socket, tell: Callable[[str], None]) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # nothing here depends on who is behind a proxy
         timeout_keep_alive=30,
         timeout_graceful_shutdown=GRACE_S,
         ws="none",
