@@ -100,6 +100,8 @@ def open_collection(folder: Path) -> Collection:
         RuntimeError, ValueError: its files are in use, incomplete or damaged.
     """
     _forget_unwritten(folder)
+    if not all(file.stat().st_size for file in folder.glob("manifest.*")):
+        raise RuntimeError("its manifest is empty")  # the engine would crash
     return zvec.open(str(folder))
 
 

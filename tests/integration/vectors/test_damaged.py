@@ -227,6 +227,15 @@ def test_files_that_were_never_written_cost_nothing(home: Path) -> None:
         assert audit(app.catalog, app.index).clean
 
 
+def test_an_empty_manifest_does_not_crash_a_service_that_was_killed(home: Path) -> None:
+    (generation(home) / "closed").unlink()
+    os.truncate(newest(home, "text/manifest.*"), 0)
+    with opened(home) as app:
+        damage = app.index_store.damage
+        assert damage is not None
+        assert "manifest is empty" in damage.reason
+
+
 def test_columns_are_made_without_what_sealing_would_drop_and_make_again(home: Path) -> None:
     with opened(home):
         pass
