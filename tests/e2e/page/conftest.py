@@ -104,9 +104,14 @@ def _part_of_sample(folder: Path) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium(request: pytest.FixtureRequest) -> Iterator[Any]:
-    """Debian's Chromium, driven by Playwright."""
+    """
+    Debian's Chromium, driven by Playwright.
+
+    Ended with its module, since Playwright keeps an event loop running, beside which no test that
+    comes later could run one of its own.
+    """
     absent = "Chromium is not installed" if not Path(CHROMIUM).exists() else ""
     try:
         from playwright.sync_api import sync_playwright
