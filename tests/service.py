@@ -147,10 +147,11 @@ class Server:
         self.url = found[0]
         return time.perf_counter() - started
 
-    def kill(self) -> None:
+    def kill(self) -> str:
+        """Kill it and return what it said on stderr."""
         assert self.process is not None
         self.process.kill()
-        self.process.communicate()
+        return self.process.communicate()[1]
 
     def stop(self, number: int) -> tuple[int, str]:
         """Send a signal and return the exit code and what was said on stderr."""
