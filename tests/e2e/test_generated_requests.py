@@ -90,6 +90,7 @@ def ask_all(url: str, who: dict[Role, dict[str, str]]) -> Asked:
             for mode in schemathesis.GenerationMode:
                 ask_about(operation, mode, round_, who, asked)
         late = time.monotonic() > due
+        print(f"round {round_ + 1}: {asked.statuses.total():,} requests", flush=True)
         if asked.statuses.total() >= REQUESTS if REQUESTS else late:
             return asked
     raise AssertionError("unreachable")

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 
 import httpx
 
 from crosslens.client import calls, tending
-from crosslens.client.answers import ImportJob
+from crosslens.client.answers import ImportJob, Readiness
 from crosslens.client.calls import Call
 from crosslens.client.replies import Reply
 from crosslens.client.retrying import Patience, settled
@@ -61,11 +61,10 @@ def wait_for_import(job_id: str, *, timeout_s: float = 3_600.0) -> Steps[ImportJ
     Raises:
         Overloaded: it has not in time.
     """
-    late = _deadline(timeout_s)
-    while not (job := (yield calls.import_job(job_id))).ended:
-        late(f"the import is still {job.state}")
-        yield 2 * _OFTEN_S
-    return job  # type: ignore[no-any-return]
+    ask = calls.import_job(job_id)
+    return _until(
+        ask, lambda job: "" if job.ended else f"the import is still {job.state}", timeout_s
+    )
 
 
 def wait_for_task(task_id: str, *, timeout_s: float = 3_600.0) -> Steps[Task]:
@@ -75,11 +74,10 @@ def wait_for_task(task_id: str, *, timeout_s: float = 3_600.0) -> Steps[Task]:
     Raises:
         Overloaded: it is not in time.
     """
-    late = _deadline(timeout_s)
-    while not (task := (yield tending.task(task_id))).over:
-        late(f"the task is still {task.state}")
-        yield 2 * _OFTEN_S
-    return task  # type: ignore[no-any-return]
+    ask = tending.task(task_id)
+    return _until(
+        ask, lambda task: "" if task.over else f"the task is still {task.state}", timeout_s
+    )
 
 
 def wait_until_indexed(*, timeout_s: float = 60.0) -> Steps[None]:
@@ -89,20 +87,22 @@ def wait_until_indexed(*, timeout_s: float = 60.0) -> Steps[None]:
     Raises:
         Overloaded: they do not in time.
     """
-    late = _deadline(timeout_s)
-    while unsettled := (yield calls.ready()).unsettled:
-        late(f"{unsettled} changes are not indexed")
-        yield _OFTEN_S
+
+    def lacks(readiness: Readiness) -> str:
+        left = readiness.unsettled
+        return f"{left} changes are not indexed" if left else ""
+
+    yield from _until(calls.ready(), lacks, timeout_s)
 
 
-def _deadline(seconds: float) -> Callable[[str], None]:
-    due = time.monotonic() + seconds
-
-    def late(what: str) -> None:
+def _until(ask: Call[T], lacks: Callable[[T], str], timeout_s: float) -> Steps[T]:
+    """Ask until nothing is lacking any more."""
+    due = time.monotonic() + timeout_s
+    while what := lacks(told := (yield ask)):
         if time.monotonic() > due:
-            raise Overloaded(f"{what} after {seconds:g} s")
-
-    return late
+            raise Overloaded(f"{what} after {timeout_s:g} s")
+        yield _OFTEN_S
+    return cast("T", told)
 
 
 def _retry_after(outcome: Outcome) -> str | None:
