@@ -26,6 +26,14 @@ T = TypeVar("T")
 _SMOOTH = 0.05  # share of the newest piece of work in the mean
 
 
+class Crowded(Overloaded):
+    """Says when those who are in the house now should be done."""
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message, hint=f"try again in {retry_after_s} s")
+        self.retry_after_s = retry_after_s
+
+
 class Lane:
     """
     Threads for one sort of work.
@@ -56,9 +64,8 @@ class Lane:
         """
         if self.inside >= self._admitted:
             self.refused += 1
-            raise Overloaded(
-                f"{self.inside} requests are waiting or being answered already",
-                hint="try again after the seconds in Retry-After",
+            raise Crowded(
+                f"{self.inside} requests are waiting or being answered already", self.retry_after_s
             )
         self.inside += 1
         try:
@@ -97,9 +104,7 @@ class Lane:
 
     def too_late(self) -> Overloaded:
         """Return what work that waited too long is told."""
-        return Overloaded(
-            f"no turn within {self._patience_s:g} s", hint="try again later, with less at once"
-        )
+        return Crowded(f"no turn within {self._patience_s:g} s", self.retry_after_s)
 
     def note(self, seconds: float) -> None:
         """Count how long a piece of work took a thread."""
