@@ -52,8 +52,11 @@ class History:
         place = min(bisect_left(EDGES, seconds), len(EDGES) - 1)
         with self._lock:
             step = self._now()
-            step.seconds.setdefault(path, Counter())[place] += 1
-            step.failed[path] += status >= 500
+            if path not in step.seconds:
+                step.seconds[path] = Counter()
+            step.seconds[path][place] += 1
+            if status >= 500:
+                step.failed[path] += 1
 
     def look(self, queue: int) -> None:
         """Note how many changes wait."""

@@ -19,6 +19,7 @@ class Metrics:
     def __init__(self) -> None:
         self.history = History()
         self._registry = CollectorRegistry()
+        self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._requests = Counter(
             "crosslens_requests_total",
             "Requests answered.",
@@ -36,9 +37,17 @@ class Metrics:
     def note(self, method: str, path: str, status: int, seconds: float) -> None:
         """Count one answer; paths are templates, so that their number is bounded."""
         known = path or "unknown"
-        self._requests.labels(method if path else "ANY", known, status).inc()
-        self._seconds.labels(known).observe(seconds)
+        answered, took = self._counted(method if path else "ANY", known, status)
+        answered.inc()
+        took.observe(seconds)
         self.history.note(known, status, seconds)
+
+    def _counted(self, method: str, path: str, status: int) -> tuple[Counter, Histogram]:
+        """Return what counts answers of a sort; looking it up anew costs more than counting."""
+        sort = (method, path, status)
+        if sort not in self._known:
+            self._known[sort] = (self._requests.labels(*sort), self._seconds.labels(path))
+        return self._known[sort]
 
     def watch(self, gauges: Mapping[str, Callable[[], float]]) -> None:
         """Ask for these numbers whenever the page is read; one that fails is left out."""
