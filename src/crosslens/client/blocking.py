@@ -15,7 +15,7 @@ from crosslens.client.answers import BatchResult, Product
 from crosslens.client.calls import Call, NewProduct, Paging
 from crosslens.client.described import documented
 from crosslens.client.retrying import Patience
-from crosslens.client.sending import LOCAL, headers_of, keywords, reply_of
+from crosslens.client.sending import LOCAL, checked_url, headers_of, keywords, reply_of
 from crosslens.client.steps import Outcome, Steps
 
 P = ParamSpec("P")
@@ -113,7 +113,10 @@ class Client:
     ) -> None:
         self._patience = patience or Patience()
         self._http = httpx.Client(
-            base_url=url, headers=headers_of(key), timeout=timeout_s, transport=transport
+            base_url=checked_url(url),
+            headers=headers_of(key),
+            timeout=timeout_s,
+            transport=transport,
         )
 
     def __enter__(self) -> Self:

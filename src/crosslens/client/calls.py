@@ -23,6 +23,7 @@ from crosslens.client.answers import (
     Readiness,
 )
 from crosslens.client.replies import Reply, error_from
+from crosslens.errors import InvalidRequest
 
 T = TypeVar("T")
 
@@ -265,7 +266,7 @@ def similar(product_id: int, **params: Any) -> Call[Answer]:
     return Call("GET", path, _one(Answer.read), params=_params(params))
 
 
-def import_file(file: Path, *, columns: Sequence[str] = ()) -> Call[ImportJob]:
+def import_file(file: Path | str, *, columns: Sequence[str] = ()) -> Call[ImportJob]:
     """
     Hand in a CSV, TSV, JSONL or Parquet file; the service imports it in the background.
 
@@ -277,7 +278,7 @@ def import_file(file: Path, *, columns: Sequence[str] = ()) -> Call[ImportJob]:
         "/import",
         _one(ImportJob.from_json),
         params={"map": list(columns)} if columns else {},
-        file=file,
+        file=Path(file),
         repeatable=False,
     )
 
@@ -366,8 +367,13 @@ def _pictures(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _picture(source: PictureSource) -> dict[str, str]:
-    if isinstance(source, str):
+    if isinstance(source, str) and source.startswith(("http://", "https://")):
         return {"url": source}
+    if not isinstance(source, bytes | Path):
+        raise InvalidRequest(
+            f"{source!r:.80} is no picture",
+            hint="give bytes, a Path, or a URL that begins with http",
+        )
     content = source if isinstance(source, bytes) else source.read_bytes()
     return {"base64": base64.b64encode(content).decode("ascii")}
 

@@ -9,10 +9,23 @@ import httpx
 
 from crosslens.client.calls import Call
 from crosslens.client.replies import Reply
+from crosslens.errors import InvalidRequest
 
 T = TypeVar("T")
 
 LOCAL = "http://127.0.0.1:6008"
+
+
+def checked_url(url: str) -> str:
+    """
+    Return the address of a service.
+
+    Raises:
+        InvalidRequest: it is none.
+    """
+    if not url.startswith(("http://", "https://")):
+        raise InvalidRequest(f"url is {url!r}; it must begin with http:// or https://")
+    return url
 
 
 def headers_of(key: str | None) -> dict[str, str]:

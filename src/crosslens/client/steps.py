@@ -50,7 +50,10 @@ def tries(call: Call[T], patience: Patience, service: object) -> Tries[T]:
             break
         yield patience.wait_s(tried, _retry_after(outcome))
     if isinstance(outcome, httpx.TransportError):
-        raise Unavailable(f"the service at {service} does not answer") from outcome
+        raise Unavailable(
+            f"the service at {service} does not answer ({outcome})",
+            hint="is `crosslens serve` running there?",
+        ) from outcome
     return answered(call, settled(call, tried, outcome))
 
 

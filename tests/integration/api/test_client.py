@@ -205,7 +205,7 @@ def test_what_will_not_change_is_not_asked_again(status: int) -> None:
 
 
 def test_in_the_end_it_gives_up_and_says_why() -> None:
-    with pytest.raises(Unavailable, match="http://shop"):
+    with pytest.raises(Unavailable, match=r"http://shop.*\(broken\)"):
         Script(*[httpx.ConnectError] * 4).client().product(7)
     with pytest.raises(Overloaded):
         Script(*[429] * 4).client().product(7)
@@ -221,6 +221,19 @@ def test_an_answer_of_a_proxy_is_no_riddle() -> None:
         Script(page).client().product(7)
     with pytest.raises(Unavailable):
         Script(*[httpx.Response(502, text="<html>bad gateway</html>")] * 4).client().product(7)
+
+
+def test_what_cannot_be_sent_is_refused_before_it_is_sent(tmp_path: Path) -> None:
+    script = Script()
+    for given in ("bag.jpg", 7, None):
+        with pytest.raises(InvalidRequest, match="no picture"):
+            script.client().search(pictures=[given])  # type: ignore[list-item]
+    with pytest.raises(FileNotFoundError):
+        script.client().import_file(str(tmp_path / "nothing.csv"))
+    for url in ("127.0.0.1:6008", "", "ftp://shop"):
+        with pytest.raises(InvalidRequest, match="http://"):
+            Client(url)
+    assert script.asked == []
 
 
 def test_waits_grow_with_chance_and_honour_what_was_asked() -> None:
