@@ -20,6 +20,8 @@ class SceneFile:
     The scenes of a home over those that are shipped.
 
     Calling it costs a comparison of times; once a second it asks whether the file has changed.
+    A change is read once the file has held still from one look to the next, as whoever saves a
+    file in place empties it first.
 
     Args:
         path: of the home; it may be away.
@@ -43,7 +45,7 @@ class SceneFile:
         self._known = known
         self._clock = clock
         self._lock = threading.Lock()
-        self._seen = self._stamp()
+        self._taken = self._seen = self._stamp()
         self._scenes = self._read()
         self._looked = clock()
         self.error: str | None = None
@@ -59,16 +61,23 @@ class SceneFile:
 
     def _look(self) -> None:
         self._looked = self._clock()
-        stamp = self._stamp()
-        if stamp == self._seen:
-            return
-        self._seen = stamp
+        last, self._seen = self._seen, self._stamp()
+        if self._seen == last and self._seen != self._taken:
+            self._take()
+
+    def _take(self) -> None:
         try:
-            self._scenes, self.error = self._read(), None
-            logger("scenes").info("scenes read", scenes=sorted(self._scenes.scenes))
+            scenes, error = self._read(), None
         except CrosslensError as exc:
-            self.error = str(exc)
-            logger("scenes").error("scenes kept as they were", error=exc.message)
+            scenes, error = self._scenes, exc
+        if self._stamp() != self._seen:
+            return
+        self._taken, self._scenes = self._seen, scenes
+        self.error = None if error is None else str(error)
+        if error is None:
+            logger("scenes").info("scenes read", scenes=sorted(scenes.scenes))
+        else:
+            logger("scenes").error("scenes kept as they were", error=error.message)
 
     def _read(self) -> Scenes:
         files = [_marked(self._shipped)]

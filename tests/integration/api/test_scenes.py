@@ -136,18 +136,24 @@ def test_a_file_changed_under_load_gives_no_wrong_and_no_failed_answer(
         while not stop.is_set():
             body = {"words": "shoe", "scene": "tested", "user": str(user)}
             answer = staged.http.post("/search", json=body)
-            told = answer.json()
-            names = {next(iter(hit["summary"].values()), None) for hit in told["hits"]}
+            hits = answer.json().get("hits", [])
+            names = {next(iter(hit["summary"].values()), None) for hit in hits}
             answers.append(answer.status_code == 200 and None not in names)
 
     threads = [threading.Thread(target=ask, args=(n,)) for n in range(4)]
     for thread in threads:
         thread.start()
-    for n in range(30):
-        text = TESTED.replace("name: title", "title: title") if n % 3 == 0 else TESTED
-        path.write_text(text if n % 3 else "scenes: [broken", "utf-8")
-        clock.now += 2
-        staged.search("shoe", scene="tested")
+
+    def write(text: str, looks: int) -> None:
+        path.write_text(text, "utf-8")
+        for _ in range(looks):
+            clock.now += 2
+            staged.search("shoe", scene="tested")
+
+    other = TESTED.replace("{name: title}", "{titled: title}")
+    for text in ["scenes: [broken", other, TESTED] * 10:
+        write("", looks=1)
+        write(text, looks=2)
     stop.set()
     for thread in threads:
         thread.join()

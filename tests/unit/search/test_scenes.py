@@ -129,9 +129,11 @@ def test_a_file_that_changes_counts_and_a_wrong_one_keeps_the_last_that_was_righ
     file = SceneFile(path, SHIPPED, clock=lambda: now[0])
     assert "shop" not in file().scenes
 
-    def write(text: str) -> None:
+    def write(text: str, looks: int = 2) -> None:
         path.write_text(text, "utf-8")
-        now[0] += 2
+        for _ in range(looks):
+            now[0] += 2
+            file()
 
     write(LAYERED)
     assert "shop" in file().scenes
@@ -142,6 +144,10 @@ def test_a_file_that_changes_counts_and_a_wrong_one_keeps_the_last_that_was_righ
     write("scenes: {bare: {}}")
     assert set(file().scenes) == {"products", "question-answer", "bare"}
     assert file.error is None
+    write("", looks=1)
+    assert "bare" in file().scenes  # whoever saves a file may empty it first
+    write("")
+    assert "bare" not in file().scenes
 
 
 def test_a_file_that_is_wrong_from_the_start_stops_the_start(tmp_path: Path) -> None:
