@@ -9,14 +9,14 @@ import pickle
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
 from crosslens.errors import Conflict, InvalidRequest, NotFound
-from crosslens.train.config import ModelConfig, TrainConfig, model_from_json
+from crosslens.train.config import ModelConfig, model_from_json
 from crosslens.train.disk import explained
 from crosslens.train.model import DualEncoder
 from crosslens.train.tokens import load_tokenizer
@@ -25,6 +25,14 @@ CONFIG, TOKENIZER, METRICS = "config.json", "tokenizer.json", "metrics.jsonl"
 LAST, BEST = "last.pt", "best.pt"
 ABOUT = ("train", "tokens", "heads", "provenance")
 FREE = {"folder", "max_minutes", "threads", "device", "tensorboard", "log_every", "start_from"}
+
+
+class Settings(Protocol):
+    """Everything that decides a run."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Give plain values."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +62,23 @@ class RunFolder:
         """Whether a run lives here."""
         return (self.path / CONFIG).exists()
 
-    def start(self, config: TrainConfig, tokenizer: Tokenizer, *, about: Mapping[str, Any]) -> None:
-        """Write what does not change during the run; `about` holds `heads` and `provenance`."""
+    def start(
+        self, config: Settings, tokenizer: Tokenizer | None, *, about: Mapping[str, Any]
+    ) -> None:
+        """
+        Write what does not change during the run; `about` holds `heads` and `provenance`.
+
+        Args:
+            tokenizer: None for a model that reads no words.
+        """
         with explained(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
-        _write(self.path / TOKENIZER, tokenizer.to_str(pretty=True).encode())
+        tokens = 0
+        if tokenizer is not None:
+            tokens = tokenizer.get_vocab_size()
+            _write(self.path / TOKENIZER, tokenizer.to_str(pretty=True).encode())
         _write(self.path / METRICS, b"")
-        table = {"train": config.to_json(), "tokens": tokenizer.get_vocab_size(), **about}
+        table = {"train": config.to_json(), "tokens": tokens, **about}
         _write(self.path / CONFIG, json.dumps(table, indent=2, ensure_ascii=False).encode())
 
     def about(self) -> dict[str, Any]:
@@ -76,7 +94,7 @@ class RunFolder:
         except FileNotFoundError as exc:
             raise NotFound(
                 f"{self.path} is not a training run: it has no {CONFIG}",
-                hint="name a folder that `crosslens train encoder` wrote",
+                hint="name a folder that `crosslens train` wrote",
             ) from exc
         except ValueError as exc:
             raise InvalidRequest(f"{self.path / CONFIG} cannot be read: {exc}") from exc
@@ -86,7 +104,7 @@ class RunFolder:
         found: dict[str, Any] = table
         return found
 
-    def require_same(self, config: TrainConfig, provenance: Mapping[str, Any]) -> None:
+    def require_same(self, config: Settings, provenance: Mapping[str, Any]) -> None:
         """
         Check that a run may be resumed with these settings and this data.
 
