@@ -44,6 +44,12 @@ def encoder(
     new_words: Annotated[
         bool, typer.Option("--new-words", help="With --start-from: learn this data's words anew.")
     ] = False,
+    words_only: Annotated[
+        bool,
+        typer.Option(
+            "--words-only", help="With --start-from: teach words alone; pictures stay as they are."
+        ),
+    ] = False,
     attribute: Annotated[
         list[str] | None,
         typer.Option(help="Attribute whose values people search by; may be repeated."),
@@ -64,7 +70,7 @@ def encoder(
     config = TrainConfig(
         folder=run, steps=steps, max_minutes=minutes, products=products, learning_rate=rate,
         start_from=start_from, new_words=new_words, device=device, threads=threads, seed=seed,
-        tensorboard=tensorboard, validate_every=validate_every,
+        words_only=words_only, tensorboard=tensorboard, validate_every=validate_every,
     )  # fmt: skip
     source = _source(context, config, rendered, data, attribute or ())
     outcome = train_encoder(config, source, resume=resume, report=_report)

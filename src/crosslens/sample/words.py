@@ -104,6 +104,27 @@ def search(
     return _fill(template, _words(design, rng, language, wanted, wording))
 
 
+def loose(
+    design: Design,
+    rng: Rng,
+    language: Language,
+    *,
+    wanted: frozenset[str],
+    wording: Wording = Wording.SHOWN,
+) -> str:
+    """Name exactly these attributes in any order, with this and that before, between and after."""
+    wanted = wanted if design.accent else wanted - {"accent"}
+    known = _PHRASES["loose"][language]
+    slots = [s for s in ("category", "material", "forms") if _said(s, wanted)]
+    slots += _paint(rng, language, wanted)
+    order = [f"{{{slots[place]}}}" for place in rng.permutation(len(slots))]
+    joint = _pick(rng, known["joint"])
+    between = [joint if rng.random() < 0.6 else _pick(rng, known["joint"]) for _ in order[1:]]
+    middle = "".join(part for pair in zip(order, [*between, ""], strict=True) for part in pair)
+    template = _pick(rng, known["before"]) + middle + _pick(rng, known["after"])
+    return _fill(template, _words(design, rng, language, wanted, wording))
+
+
 def full(
     design: Design,
     rng: Rng,
@@ -263,6 +284,15 @@ def _template(
     ordinary = [t for t in known["training"] if _fits(t, wanted)]
     unseen = [t for t in known["held_out"] if _fits(t, wanted) and "category" in wanted]
     return _pick(rng, unseen if new_phrasing and unseen else ordinary)
+
+
+def _paint(rng: Rng, language: Language, wanted: frozenset[str]) -> list[str]:
+    """Choose the slots that say colour, pattern and accent."""
+    if "accent" not in wanted:
+        return [name for name in ("colour", "pattern") if name in wanted]
+    if rng.random() < 0.5:
+        return ["pair", "pattern"]
+    return ["ground" if language == "zh" else "colour", "dressing"]
 
 
 def _fits(template: str, wanted: frozenset[str]) -> bool:

@@ -6,6 +6,7 @@ import queue
 import threading
 from collections.abc import Generator
 from dataclasses import dataclass
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 import torch
@@ -25,13 +26,34 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _CHARACTERS = common_characters()
 
 
+class Movable(Protocol):
+    """A batch, of whatever."""
+
+    def to(self, device: str) -> Self:
+        """Copy to a device."""
+        ...
+
+
+BatchT = TypeVar("BatchT", bound=Movable)
+MadeT = TypeVar("MadeT", bound=Movable, covariant=True)
+
+
+class Maker(Protocol[MadeT]):
+    """Whoever makes the batch of any step."""
+
+    def make(self, step: int) -> MadeT:
+        """Make the batch of a step; the same one each time it is asked."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """
     One step's input: P products, two pictures each, T phrases, U paraphrases.
 
     Attributes:
-        pictures: float32 [2 P, 3, S, S]; the first P and the last P show the same products.
+        pictures: float32 [2 P, 3, S, S], or unit vectors [2 P, dim] where the pictures are
+            described already; the first P and the last P show the same products.
         ids, mask: int64 [T + U, L]: T phrases that pictures are told by, then U paraphrases.
         relation: int8 [T, P], as `relate` gives it.
         paraphrased: int64 [U], which phrase each paraphrase repeats.
@@ -52,10 +74,43 @@ class Batch:
         return Batch(*(getattr(self, name).to(device) for name in self.__slots__))
 
 
-class BatchMaker:
-    """Makes the batch of any step; the same one each time it is asked."""
+class Views(Protocol):
+    """Two pictures of each product as a step sees them: disturbed pixels, or vectors."""
 
-    def __init__(self, source: Source, tokenizer: Tokenizer, config: TrainConfig) -> None:
+    def __call__(self, rows: Rows, rng: np.random.Generator, *, px: int) -> Tensor:
+        """Give float32 [2 P, …]; the first P and the last P show the same products."""
+        ...
+
+
+class Disturbed:
+    """The source's pictures, disturbed anew each time."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def __call__(self, rows: Rows, rng: np.random.Generator, *, px: int) -> Tensor:
+        """Give float32 [2 P, 3, px, px]."""
+        views = self._source.pictures(rows, rng)  # [P, 2, S, S, 3]
+        return augment(np.concatenate([views[:, 0], views[:, 1]]), rng, px=px)
+
+
+class BatchMaker:
+    """
+    Makes the batch of any step; the same one each time it is asked.
+
+    Args:
+        views: how pictures are seen; disturbed anew in each step unless said.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        tokenizer: Tokenizer,
+        config: TrainConfig,
+        *,
+        views: Views | None = None,
+    ) -> None:
+        self._views = views or Disturbed(source)
         self.source = source
         self.tokenizer = tokenizer
         self.config = config
@@ -70,11 +125,8 @@ class BatchMaker:
         again, others = _paraphrases(self.source, asked, rng)
         texts = [_with_a_name(text, rng) for text in (*asked.texts, *others.texts)]
         ids, mask = encode(self.tokenizer, texts)
-        px = self.config.px_at(step)
-        views = self.source.pictures(rows, rng)  # [P, 2, S, S, 3]
-        pictures = augment(np.concatenate([views[:, 0], views[:, 1]]), rng, px=px)
         return Batch(
-            pictures=pictures,
+            pictures=self._views(rows, rng, px=self.config.px_at(step)),
             ids=torch.from_numpy(ids),
             mask=torch.from_numpy(mask),
             relation=torch.from_numpy(relate(shelf, asked, rows)),
@@ -104,13 +156,13 @@ class BatchMaker:
         return np.array([row, *mates[order[: FOURS - 1]]], np.int64)
 
 
-def ahead(maker: BatchMaker, first: int, last: int) -> Generator[Batch]:
+def ahead(maker: Maker[BatchT], first: int, last: int) -> Generator[BatchT]:
     """
     Make the batches of steps first … last - 1 in a thread, a few steps ahead.
 
     An error in the thread reaches the caller; leaving the loop early ends the thread.
     """
-    ready: queue.Queue[Batch | BaseException] = queue.Queue(AHEAD)
+    ready: queue.Queue[BatchT | BaseException] = queue.Queue(AHEAD)
     stop = threading.Event()
     worker = threading.Thread(target=_fill, args=(maker, range(first, last), ready, stop))
     worker.start()
@@ -126,14 +178,14 @@ def ahead(maker: BatchMaker, first: int, last: int) -> Generator[Batch]:
 
 
 def _fill(
-    maker: BatchMaker,
+    maker: Maker[BatchT],
     steps: range,
-    ready: queue.Queue[Batch | BaseException],
+    ready: queue.Queue[BatchT | BaseException],
     stop: threading.Event,
 ) -> None:
     for step in steps:
         try:
-            made: Batch | BaseException = maker.make(step)
+            made: BatchT | BaseException = maker.make(step)
         except BaseException as exc:  # noqa: BLE001  (handed to the loop, which raises it)
             made = exc
         while not stop.is_set():

@@ -6,7 +6,7 @@ import io
 import json
 import os
 import pickle
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -104,9 +104,14 @@ class RunFolder:
         found: dict[str, Any] = table
         return found
 
-    def require_same(self, config: Settings, provenance: Mapping[str, Any]) -> None:
+    def require_same(
+        self, config: Settings, provenance: Mapping[str, Any], *, free: Collection[str] = FREE
+    ) -> None:
         """
         Check that a run may be resumed with these settings and this data.
+
+        Args:
+            free: settings that may differ.
 
         Raises:
             Conflict: something that decides the outcome differs; the message names it.
@@ -114,7 +119,7 @@ class RunFolder:
         about = self.about()
         ours = json.loads(json.dumps({**config.to_json(), "data": dict(provenance)}))
         theirs = {**about["train"], "data": about["provenance"]}
-        for name in sorted(set(ours) - FREE):
+        for name in sorted(set(ours) - set(free)):
             if ours[name] != theirs.get(name):
                 raise Conflict(
                     f"{self.path} was started with {name} = {theirs.get(name)}, not {ours[name]}",

@@ -49,15 +49,15 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "picture_widths", tuple(self.picture_widths))
-        _whole("dim", self.dim, 8, 4096)
-        _whole("picture_px", self.picture_px, 2 * STRIDE, 1024)
-        _require(self.picture_px % STRIDE == 0, "picture_px", self.picture_px, "a multiple of 32")
-        _require(len(self.picture_widths) == 4, "picture_widths", self.picture_widths, "4 numbers")
+        whole("dim", self.dim, 8, 4096)
+        whole("picture_px", self.picture_px, 2 * STRIDE, 1024)
+        require(self.picture_px % STRIDE == 0, "picture_px", self.picture_px, "a multiple of 32")
+        require(len(self.picture_widths) == 4, "picture_widths", self.picture_widths, "4 numbers")
         for width in self.picture_widths:
-            _whole("picture_widths", width, 4, 4096)
-        _whole("text_layers", self.text_layers, 1, 48)
-        _whole("max_tokens", self.max_tokens, 2, 8192)
-        _require(
+            whole("picture_widths", width, 4, 4096)
+        whole("text_layers", self.text_layers, 1, 48)
+        whole("max_tokens", self.max_tokens, 2, 8192)
+        require(
             self.text_heads > 0 and self.text_width % self.text_heads == 0,
             "text_heads", self.text_heads, f"a divisor of text_width, {self.text_width}",
         )  # fmt: skip
@@ -86,6 +86,8 @@ class TrainConfig:
             kept, and its tokenizer too unless `new_words`.
         new_words: learn the tokenizer anew from this data; tokens that the run before did not
             have start from the pieces that it had for them.
+        words_only: the text tower alone learns; pictures are described once, by the tower that
+            the run starts from, and stay where they are. A step costs a fraction of a whole one.
         threads: CPU threads of PyTorch; 0 leaves them as they are. A resumed run repeats to the
             bit only with the same number.
     """
@@ -114,6 +116,7 @@ class TrainConfig:
     precision: Precision = Precision.AUTO
     start_from: Path | None = None
     new_words: bool = False
+    words_only: bool = False
     tensorboard: bool = False
     model: ModelConfig = field(default_factory=ModelConfig)
 
@@ -122,14 +125,19 @@ class TrainConfig:
         if self.start_from is not None:
             object.__setattr__(self, "start_from", Path(self.start_from))
         allowed = ", ".join(Precision)
-        _require(self.precision in {*Precision}, "precision", self.precision, allowed)
+        require(self.precision in {*Precision}, "precision", self.precision, allowed)
         object.__setattr__(self, "precision", Precision(self.precision))
         for name, low, high in _WHOLE:
-            _whole(name, getattr(self, name), low, high)
-        _require(self.small_px % STRIDE == 0, "small_px", self.small_px, "a multiple of 32")
+            whole(name, getattr(self, name), low, high)
+        if self.words_only and self.start_from is None:
+            raise InvalidRequest(
+                "words_only is on, and start_from names nothing whose pictures could be described",
+                hint="name a run or a bundle to start from",
+            )
+        require(self.small_px % STRIDE == 0, "small_px", self.small_px, "a multiple of 32")
         for name, least, most in _RANGES:
             value = getattr(self, name)
-            _require(least <= value <= most, name, value, f"{least:g} to {most:g}")
+            require(least <= value <= most, name, value, f"{least:g} to {most:g}")
 
     def px_at(self, step: int) -> int:
         """Say how large the pictures of a step are."""
@@ -198,14 +206,26 @@ _RANGES = (
 def _known(cls: type, values: Mapping[str, Any]) -> None:
     names = {f.name for f in fields(cls)}
     for name in values:
-        _require(name in names, "setting", name, "one of " + ", ".join(sorted(names)))
+        require(name in names, "setting", name, "one of " + ", ".join(sorted(names)))
 
 
-def _whole(name: str, value: Any, low: int, high: int) -> None:
+def whole(name: str, value: Any, low: int, high: int) -> None:
+    """
+    Check a whole number.
+
+    Raises:
+        InvalidRequest: it is not one, or not in [low, high].
+    """
     good = type(value) is int and low <= value <= high
-    _require(good, name, value, f"a whole number from {low} to {high}")
+    require(good, name, value, f"a whole number from {low} to {high}")
 
 
-def _require(good: bool, name: str, value: object, allowed: str) -> None:
+def require(good: bool, name: str, value: object, allowed: str) -> None:
+    """
+    Check a setting.
+
+    Raises:
+        InvalidRequest: it is not good; the message names it, its value and what is allowed.
+    """
     if not good:
         raise InvalidRequest(f"{name} is {value!r}, allowed: {allowed}")

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from crosslens.train.batches import Batch, BatchMaker, ahead
 from crosslens.train.checkpoint import BEST, LAST, RunFolder
 from crosslens.train.config import Precision, TrainConfig
+from crosslens.train.described import Described
 from crosslens.train.losses import both_ways, name_attributes, same_meaning, same_product
 from crosslens.train.model import DualEncoder
 from crosslens.train.source import Source
@@ -48,6 +49,7 @@ class Learner:
 
     def __init__(self, model: DualEncoder, config: TrainConfig) -> None:
         self.config = config
+        model.picture.requires_grad_(not config.words_only)
         self.model = model.to(config.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.averages = {k: v.detach().clone() for k, v in model.state_dict().items()}
         self.step = 0
@@ -112,33 +114,42 @@ class Learner:
 
 def measure(model: DualEncoder, batch: Batch, config: TrainConfig) -> dict[str, Tensor]:
     """Compute the losses of a batch; `loss` is their weighted sum."""
-    features = model.picture.describe(batch.pictures)
-    pictures = model.picture.to_unit(features)
+    pictures, beside = _see(model, batch)
     words, others = model.text(batch.ids, batch.mask).split(
         [len(batch.relation), len(batch.paraphrased)]
     )
-    first, second = pictures.chunk(2)
     with torch.autocast(pictures.device.type, enabled=False):
         scores = model.scale * words @ pictures.T
-        search = both_ways(scores, torch.cat([batch.relation, batch.relation], 1))
-        instance = same_product(first, second)
-        guesses = {name: head(features.float()) for name, head in model.heads.items()}
-        attributes = name_attributes(guesses, torch.cat([batch.codes, batch.codes]))
-        meaning = (
+        losses = {"search": both_ways(scores, torch.cat([batch.relation, batch.relation], 1))}
+        losses |= beside
+        losses["meaning"] = (
             same_meaning(words[batch.paraphrased], others, batch.meaning, scale=model.scale)
             if len(others)
-            else attributes.new_zeros(())
+            else scores.new_zeros(())
         )
-        total = (
-            search
-            + config.instance_weight * instance
-            + config.attribute_weight * attributes
-            + config.meaning_weight * meaning
+        weights = {
+            "instance": config.instance_weight, "attributes": config.attribute_weight,
+            "meaning": config.meaning_weight,
+        }  # fmt: skip
+        total = sum(
+            (weights.get(name, 1.0) * loss for name, loss in losses.items()), scores.new_zeros(())
         )
-    return {
-        "loss": total, "search": search, "instance": instance, "attributes": attributes,
-        "meaning": meaning,
-    }  # fmt: skip
+    return {"loss": total, **losses}
+
+
+def _see(model: DualEncoder, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    """Give the pictures' unit vectors, and what the picture tower learns from them alone."""
+    if batch.pictures.ndim == 2:  # described already
+        return batch.pictures, {}
+    features = model.picture.describe(batch.pictures)
+    pictures = model.picture.to_unit(features)
+    with torch.autocast(pictures.device.type, enabled=False):
+        guesses = {name: head(features.float()) for name, head in model.heads.items()}
+        codes = torch.cat([batch.codes, batch.codes])
+        return pictures, {
+            "instance": same_product(*pictures.chunk(2)),
+            "attributes": name_attributes(guesses, codes),
+        }
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:
@@ -160,7 +171,8 @@ def run_steps(
 ) -> Outcome:
     """Train to the end of the schedule, until time is up, or until Ctrl-C; then save."""
     config = learner.config
-    maker = BatchMaker(source, tokenizer, config)
+    views = Described(learner.model, source) if config.words_only else None
+    maker = BatchMaker(source, tokenizer, config, views=views)
     started, recalls, reason = time.monotonic(), {}, "finished"
     with (
         until_interrupted() as interrupted,
@@ -241,7 +253,7 @@ def until_interrupted() -> Iterator[threading.Event]:
 
 def _parameter_groups(model: nn.Module, decay: float) -> list[dict[str, Any]]:
     """Decay matrices and kernels, and nothing else."""
-    parameters = list(model.parameters())
+    parameters = [p for p in model.parameters() if p.requires_grad]
     return [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},

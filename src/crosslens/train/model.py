@@ -106,12 +106,21 @@ class TextTower(nn.Module):
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Encode tokens."""
+        return self.sum_up(self.read(input_ids, attention_mask), attention_mask)
+
+    def read(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Give what each token says where it stands: [N, L, text_width]."""
         states = self.widen(self.tokens(input_ids)) + self.places[: input_ids.shape[1]]
         blocked = (1.0 - attention_mask[:, None, None, :].to(states.dtype)) * -1e4
         for layer in self.layers:
             states = layer(states, blocked)
+        out: Tensor = self.norm(states)
+        return out
+
+    def sum_up(self, states: Tensor, attention_mask: Tensor) -> Tensor:
+        """Turn what `read` gives into unit vectors [N, dim]."""
         weights = attention_mask[..., None].to(states.dtype)
-        mean = (self.norm(states) * weights).sum(1) / weights.sum(1).clamp(min=1.0)
+        mean = (states * weights).sum(1) / weights.sum(1).clamp(min=1.0)
         return unit(self.to_vector(mean))
 
 

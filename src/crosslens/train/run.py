@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -13,8 +13,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from crosslens.errors import Conflict, InvalidRequest
-from crosslens.train.augment import augment
-from crosslens.train.batches import vocabulary_texts
+from crosslens.train.batches import Disturbed, vocabulary_texts
 from crosslens.train.board import board
 from crosslens.train.checkpoint import LAST, RunFolder, Trained, load_trained, shape_of
 from crosslens.train.config import TrainConfig
@@ -27,6 +26,17 @@ from crosslens.train.tokens import train_tokenizer
 CARD = "card.toml"
 TOKENS = "text.tokens.weight"
 CALIBRATED = 128  # products whose pictures tell the normalisations what will come
+
+
+class Machine(Protocol):
+    """The settings of a training that say what it runs on; `TrainConfig` says what each means."""
+
+    @property
+    def device(self) -> str: ...  # noqa: D102
+    @property
+    def threads(self) -> int: ...  # noqa: D102
+    @property
+    def seed(self) -> int: ...  # noqa: D102
 
 
 def _silent(row: Mapping[str, Any]) -> None:
@@ -48,7 +58,7 @@ def train_encoder(
         InvalidRequest: the device is not there, or the products cannot teach anything.
         MissingExtra: TensorBoard is asked for and not installed.
     """
-    _prepare_torch(config)
+    prepare_torch(config)
     run = RunFolder(config.folder)
     if run.started and not resume:
         raise Conflict(
@@ -67,7 +77,13 @@ def train_encoder(
         return run_steps(learner, source, run.tokenizer(), run=run, reports=(report, show))
 
 
-def _prepare_torch(config: TrainConfig) -> None:
+def prepare_torch(config: Machine) -> None:
+    """
+    Set threads and seed.
+
+    Raises:
+        InvalidRequest: the device is not there.
+    """
     try:
         torch.empty(1, device=config.device)
     except (RuntimeError, AssertionError) as exc:
@@ -114,10 +130,10 @@ def _learner(
     state = run.load(LAST)
     if state is None and teacher is not None:
         _take_over(model, run.tokenizer(), teacher)
-        rng = np.random.default_rng(config.seed)
-        rows = rng.choice(source.shelf.training, CALIBRATED)
-        pictures = np.concatenate(source.pictures(rows, rng).transpose(1, 0, 2, 3, 4))
-        calibrate(model, augment(pictures, rng, px=config.px_at(0)))
+        if not config.words_only:
+            rng = np.random.default_rng(config.seed)
+            rows = rng.choice(source.shelf.training, CALIBRATED)
+            calibrate(model, Disturbed(source)(rows, rng, px=config.px_at(0)))
     learner = Learner(model, config)
     if state is not None:
         learner.resume(state)

@@ -16,6 +16,7 @@ from crosslens.train.rendered import RenderConfig, RenderedSource, Spoken, draw
 from crosslens.train.source import Pixels, Style
 
 QUERIES, TITLES = 0.4, 0.25
+LOOSE = 0.5  # of searches and paraphrases follow no phrasing
 READ = 0.75  # of the paraphrases prefer words that are never shown with pictures
 MAIN = frozenset({"category", "colour", "pattern"})
 _WORDINGS = {
@@ -93,13 +94,17 @@ class SampleShop:
         """Say the same in either language, mostly in words that pictures never come with."""
         language = self.languages[int(rng.integers(len(self.languages)))]
         wording = words.Wording.READ if rng.random() < READ else words.Wording.SHOWN
+        say = words.loose if rng.random() < LOOSE else words.search
         tongue = cast("words.Language", language)
-        return Spoken(words.search(design, rng, tongue, wanted=mentions, wording=wording), mentions)
+        return Spoken(say(design, rng, tongue, wanted=mentions, wording=wording), mentions)
 
     def _shown(self, design: Any, rng: np.random.Generator, tongue: words.Language) -> Spoken:
         share = rng.random()
         if share < QUERIES:
-            return Spoken(*words.query(design, rng, tongue))
+            text, wanted = words.query(design, rng, tongue)
+            if rng.random() < LOOSE:
+                text = words.loose(design, rng, tongue, wanted=wanted)
+            return Spoken(text, wanted)
         if share < QUERIES + TITLES:
             return Spoken(*words.shop_title(design, rng, tongue))
         return Spoken(words.full(design, rng, tongue), frozenset(self.attributes(design)))

@@ -62,6 +62,10 @@ def states_differ(first: Path, second: Path) -> list[str]:
     ]
 
 
+def states(part: torch.nn.Module) -> dict[str, list[float]]:
+    return {name: value.flatten().tolist() for name, value in part.state_dict().items()}
+
+
 class Stop:
     """Presses Ctrl-C when a step is reported."""
 
@@ -131,6 +135,41 @@ def test_fine_tuning_takes_over_the_towers_and_the_tokenizer(
     assert torch.allclose(before.text.widen.weight, after.text.widen.weight, atol=1e-4)
     own, inherited = (folder / "tokenizer.json" for folder in (tmp_path / "tuned", finished))
     assert own.read_bytes() == inherited.read_bytes()
+
+
+def test_words_can_be_taught_alone(toys: RenderedSource, finished: Path, tmp_path: Path):
+    config = tiny_config(tmp_path / "words", start_from=finished, words_only=True)
+    assert train_encoder(config, toys).finished
+    before, after = (load_trained(folder).model for folder in (finished, tmp_path / "words"))
+    assert states(before.picture) == states(after.picture)
+    assert states(before.text) != states(after.text)
+    assert "instance" not in RunFolder(tmp_path / "words").metrics()[0]
+
+
+def test_a_run_that_teaches_words_alone_resumes_to_the_bit(
+    toys: RenderedSource, finished: Path, tmp_path: Path
+):
+    configs = [
+        tiny_config(tmp_path / name, start_from=finished, words_only=True)
+        for name in ("whole", "stopped")
+    ]
+    train_encoder(configs[0], toys)
+    assert not train_encoder(configs[1], toys, report=Stop(3)).finished
+    assert train_encoder(configs[1], toys, resume=True).finished
+    assert states_differ(tmp_path / "whole", tmp_path / "stopped") == []
+
+
+def test_mixed_precision_keeps_whole_weights_and_resumes_to_the_bit(
+    toys: RenderedSource, finished: Path, tmp_path: Path
+):
+    configs = [tiny_config(tmp_path / n, precision="bfloat16") for n in ("whole", "stopped")]
+    assert train_encoder(configs[0], toys).finished
+    assert not train_encoder(configs[1], toys, report=Stop(3)).finished
+    assert train_encoder(configs[1], toys, resume=True).finished
+    assert states_differ(tmp_path / "whole", tmp_path / "stopped") == []
+    assert states_differ(tmp_path / "whole", finished) != [], "computed in bfloat16"
+    weights = load_trained(tmp_path / "whole").model.state_dict().values()
+    assert {v.dtype for v in weights if v.is_floating_point()} == {torch.float32}
 
 
 def test_new_words_start_from_the_pieces_that_they_were():

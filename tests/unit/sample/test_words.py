@@ -15,6 +15,7 @@ from crosslens.sample.words import (
     description,
     full,
     held_out_words,
+    loose,
     new_words,
     query,
     search,
@@ -118,6 +119,33 @@ def test_a_query_mentions_what_it_says(language: Language, held: bool) -> None:
             if name in mentioned:
                 assert any(word and word in text for word in words), (text, name)
         assert 1 <= len(mentioned) <= 7
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_loose_words_name_what_is_wanted_in_any_order(language: Language) -> None:
+    rng = np.random.default_rng(5)
+    wanted, orders = frozenset({"category", "colour"}), set()
+    for design in designs(200, seed=6):
+        text = loose(design, rng, language, wanted=wanted)
+        kind, colour = (
+            [word for word in getattr(table[key], language) if says(text, word, language)]
+            for table, key in ((CATEGORIES, design.category), (COLOURS, design.colour))
+        )
+        assert kind, text
+        assert colour, text
+        orders.add(text.lower().find(kind[0].lower()) < text.lower().find(colour[0].lower()))
+        for word in held_out_words(design, language):
+            assert not says(text, word, language), text
+    assert orders == {True, False}
+
+
+def test_loose_words_keep_off_the_phrasings_that_test() -> None:
+    rng = np.random.default_rng(7)
+    for design in designs(300, seed=8):
+        wanted = frozenset({"category", "colour", "pattern", "material", "accent"})
+        english, chinese = (loose(design, rng, each, wanted=wanted) for each in LANGUAGES)
+        assert not re.search(r"looking for|any |that is", english, re.IGNORECASE)
+        assert not re.search(r"想买|有没有|想要", chinese)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

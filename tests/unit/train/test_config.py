@@ -34,6 +34,11 @@ def test_a_shape_that_cannot_be_built_is_named(name: str, value: object):
         ModelConfig(**{name: value})
 
 
+def test_teaching_words_alone_needs_a_start(tmp_path: Path):
+    with pytest.raises(InvalidRequest, match="start_from names nothing"):
+        TrainConfig(folder=tmp_path, words_only=True)
+
+
 def test_an_unknown_setting_is_refused():
     with pytest.raises(InvalidRequest, match="setting is 'stepps'"):
         TrainConfig.from_json({"folder": "run", "stepps": 3})

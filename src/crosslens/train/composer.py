@@ -1,0 +1,122 @@
+"""Train a composer: start or resume a run in its folder, and read what came of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer
+
+from crosslens.errors import Conflict, InvalidRequest, NotFound
+from crosslens.train.board import board
+from crosslens.train.checkpoint import BEST, LAST, RunFolder
+from crosslens.train.composer_config import ComposerConfig, Shape, shape_from_json
+from crosslens.train.composer_data import Material
+from crosslens.train.composer_lesson import ComposerLesson
+from crosslens.train.composer_model import Composer
+from crosslens.train.lessons import Ended, Learner, Report, run_lesson
+from crosslens.train.run import prepare_torch
+from crosslens.train.tokens import train_tokenizer
+
+COMPOSER = "composer"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedComposer:
+    """A composer as a run left it, with its tokenizer and what is known of it."""
+
+    model: Composer
+    tokenizer: Tokenizer
+    about: dict[str, Any]
+    step: int
+    score: float
+
+
+def _silent(row: Mapping[str, Any]) -> None:
+    del row
+
+
+def train_composer(
+    config: ComposerConfig, material: Material, *, resume: bool = False, report: Report = _silent
+) -> Ended:
+    """
+    Train a composer in `config.folder`; on a CPU, a resumed run repeats to the bit.
+
+    Args:
+        resume: go on with the run that is there; nothing there starts a new one.
+        report: called with each row of `metrics.jsonl`; TensorBoard is fed beside it.
+
+    Raises:
+        Conflict: the folder holds a run and `resume` is off, or that run had other settings.
+        InvalidRequest: the device is not there, or the wishes cannot teach anything.
+        MissingExtra: TensorBoard is asked for and not installed.
+    """
+    prepare_torch(config)
+    run = RunFolder(config.folder)
+    if run.started and not resume:
+        raise Conflict(
+            f"{config.folder} already holds a training run",
+            hint="resume it, or choose another folder",
+        )
+    if run.started:
+        run.require_same(config, material.provenance)
+    else:
+        about = {"heads": {}, "provenance": dict(material.provenance), "kind": COMPOSER}
+        run.start(config, _tokenizer(config.shape, material), about=about)
+    model = Composer(_fitted(config.shape, run)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    learner = Learner(model, config)
+    if (state := run.load(LAST)) is not None:
+        learner.resume(state)
+    run.forget_after(learner.step)
+    lesson = ComposerLesson(material, run.tokenizer(), config)
+    with board(config.folder, wanted=config.tensorboard) as show:
+        return run_lesson(learner, lesson, run=run, reports=(report, show))
+
+
+def load_composer(folder: Path) -> TrainedComposer:
+    """
+    Read the best composer of a run; the last one if it was never validated.
+
+    Every weight must be there and fit: a file that lacks one is refused, not filled by chance.
+
+    Raises:
+        NotFound: there is no run, or it has saved nothing yet.
+        InvalidRequest: a file is damaged, or it is a run of something else.
+    """
+    run = RunFolder(folder)
+    about = run.about()
+    if about.get("kind") != COMPOSER:
+        raise InvalidRequest(f"{folder} is not the run of a composer")
+    state = run.load(BEST) or run.load(LAST)
+    if state is None:
+        raise NotFound(f"{folder} holds no weights yet", hint="let the run reach a validation")
+    shape = _fitted(shape_from_json(about["train"]["shape"]), run)
+    model = Composer(shape)
+    try:
+        model.load_state_dict(state["averages"])
+    except RuntimeError as exc:
+        raise InvalidRequest(f"the weights in {folder} do not fit its config: {exc}") from exc
+    model.eval()
+    return TrainedComposer(
+        model, run.tokenizer(), about, int(state["step"]), float(state["score"])
+    )  # fmt: skip
+
+
+def is_composer(folder: Path) -> bool:
+    """Say whether a run is that of a composer."""
+    return bool(RunFolder(folder).about().get("kind") == COMPOSER)
+
+
+def _tokenizer(shape: Shape, material: Material) -> Tokenizer:
+    return train_tokenizer(
+        material.texts(), vocabulary=shape.vocabulary, max_tokens=shape.max_tokens
+    )
+
+
+def _fitted(shape: Shape, run: RunFolder) -> Shape:
+    """Give the table as many rows as the tokenizer has tokens."""
+    return dataclasses.replace(shape, vocabulary=run.tokenizer().get_vocab_size())

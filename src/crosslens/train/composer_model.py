@@ -1,0 +1,311 @@
+"""Composers: a picture and words → the vector of the picture that is wished for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from crosslens.train.composer_config import Method, Shape
+from crosslens.train.model import Convolution, Layer, Residual, unit
+
+FIRST_SCALE, LARGEST_SCALE = 10.0, 100.0
+POOLED = (4, 6)  # places that a picture's vector is made of; a mean over all forgets where
+GATE_FIRST, ADDED_FIRST = 1.0, 10.0  # of TIRG, as published
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Words: one state per token [N, L, width], where tokens are [N, L], and one vector [N, …]."""
+
+    states: Tensor
+    mask: Tensor
+    vector: Tensor
+
+
+class Composer(nn.Module):
+    """
+    Towers, and a way to compose.
+
+    Over pixels, pictures are float32 [N, 3, H, W]; over vectors [N, dim] of a frozen bundle, and
+    words come with the vector that the bundle gives them.
+    """
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.words = Words(shape)
+        self.eyes: nn.Module = nn.Identity() if shape.over_vectors else Eyes(shape)
+        self.head: nn.Module = nn.Identity() if shape.over_vectors else Head(shape)
+        self.blend: nn.Module = _BLENDS[shape.method](shape)
+        self.log_scale = nn.Parameter(torch.tensor(FIRST_SCALE).log())
+
+    @property
+    def scale(self) -> Tensor:
+        """The learned inverse temperature, at most 100."""
+        return self.log_scale.exp().clamp(max=LARGEST_SCALE)
+
+    def see(self, pictures: Tensor) -> Tensor:
+        """Make of pictures what is composed: maps [N, channels, h, w], or the vectors as given."""
+        seen: Tensor = self.eyes(pictures)
+        return seen
+
+    def place(self, seen: Tensor) -> Tensor:
+        """Turn what was seen into unit vectors [N, dim], by which pictures are found."""
+        return unit(self.head(seen))
+
+    def compose(self, seen: Tensor, ids: Tensor, mask: Tensor, spoken: Tensor) -> Tensor:
+        """Change what was seen by words: unit vectors [N, dim]."""
+        if self.training and self.shape.noise:
+            seen = seen + self.shape.noise * seen.detach().std() * torch.randn_like(seen)
+        said = self.words(ids, mask, spoken)
+        vector: Tensor = self.blend(seen, said, self.head)
+        return unit(vector)
+
+    def forward(self, picture: Tensor, words: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
+        """Compose over vectors, as the exported graph does."""
+        return self.compose(picture, ids, mask, words)
+
+
+class Eyes(nn.Module):
+    """Pictures [N, 3, H, W] → maps [N, channels, H / 8, W / 8], plain convolutions."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        a, b, c = shape.widths
+        self.stages = nn.Sequential(
+            Convolution(3, a, side=7, stride=4), Convolution(a, b, stride=2), Residual(b),
+            Convolution(b, c),
+        )  # fmt: skip
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """See."""
+        maps: Tensor = self.stages(pictures)
+        return maps
+
+
+class Head(nn.Module):
+    """Maps → vectors [N, dim] that still know what is where."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.narrow = nn.Conv2d(shape.widths[-1], shape.widths[-1] // 2, 1)
+        self.to_vector = nn.Linear(shape.widths[-1] // 2 * POOLED[0] * POOLED[1], shape.dim)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Pool."""
+        vector: Tensor = self.to_vector(
+            functional.adaptive_avg_pool2d(self.narrow(maps), POOLED).flatten(1)
+        )
+        return vector
+
+
+class Words(nn.Module):
+    """Token ids, their mask, and the bundle's vector of the words where there is one."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.tokens = nn.Embedding(shape.vocabulary, shape.token_width, padding_idx=0)
+        self.widen = nn.Linear(shape.token_width, shape.width)
+        self.places = nn.Parameter(0.02 * torch.randn(shape.max_tokens, shape.width))
+        self.layers = nn.ModuleList(
+            Layer(shape.width, shape.heads) for _ in range(shape.word_layers)
+        )
+        self.norm = nn.LayerNorm(shape.width)
+        self.dropout = nn.Dropout(shape.dropout)
+        self.to_vector = nn.Linear(shape.width, shape.dim)
+        self.from_bundle = nn.Linear(shape.dim, shape.width) if shape.over_vectors else None
+        with torch.no_grad():
+            self.tokens.weight.mul_(0.1)
+
+    def forward(self, ids: Tensor, mask: Tensor, spoken: Tensor) -> Said:
+        """Read; the bundle's vector becomes one more token."""
+        states = self.widen(self.tokens(ids)) + self.places[: ids.shape[1]]
+        if self.from_bundle is not None:
+            states = torch.cat([self.from_bundle(spoken)[:, None], states], 1)
+            mask = torch.cat([torch.ones_like(mask[:, :1]), mask], 1)
+        blocked = (1.0 - mask[:, None, None, :].to(states.dtype)) * -1e4
+        for layer in self.layers:
+            states = layer(states, blocked)
+        states = self.dropout(self.norm(states))
+        weights = mask[..., None].to(states.dtype)
+        mean = (states * weights).sum(1) / weights.sum(1).clamp(min=1.0)
+        return Said(states, mask, self.to_vector(mean))
+
+
+class ImageOnly(nn.Module):
+    """The picture as it is."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+
+    def forward(self, seen: Tensor, said: Said, head: nn.Module) -> Tensor:
+        """Ignore the words."""
+        vector: Tensor = head(seen)
+        return vector
+
+
+class TextOnly(nn.Module):
+    """The words alone."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+
+    def forward(self, seen: Tensor, said: Said, head: nn.Module) -> Tensor:
+        """Ignore the picture."""
+        return said.vector
+
+
+class Concat(nn.Module):
+    """Both vectors, mixed by two layers."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        both = 2 * shape.dim
+        self.mix = nn.Sequential(
+            nn.BatchNorm1d(both), nn.ReLU(), nn.Linear(both, both),
+            nn.BatchNorm1d(both), nn.ReLU(), nn.Dropout(shape.dropout), nn.Linear(both, shape.dim),
+        )  # fmt: skip
+
+    def forward(self, seen: Tensor, said: Said, head: nn.Module) -> Tensor:
+        """Mix."""
+        vector: Tensor = self.mix(torch.cat([head(seen), said.vector], 1))
+        return vector
+
+
+class Tirg(nn.Module):
+    """Gate the picture's vector and add to it (Vo et al. 2019, arXiv 1812.07119)."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        both = 2 * shape.dim
+        self.gate = nn.Sequential(nn.BatchNorm1d(both), nn.ReLU(), nn.Linear(both, shape.dim))
+        self.add = nn.Sequential(
+            nn.BatchNorm1d(both), nn.ReLU(), nn.Linear(both, both), nn.ReLU(),
+            nn.Linear(both, shape.dim),
+        )  # fmt: skip
+        self.shares = nn.Parameter(torch.tensor([GATE_FIRST, ADDED_FIRST]))
+
+    def forward(self, seen: Tensor, said: Said, head: nn.Module) -> Tensor:
+        """Gate and add."""
+        picture = head(seen)
+        both = torch.cat([picture, said.vector], 1)
+        kept: Tensor = self.shares[0] * self.gate(both).sigmoid() * picture
+        return kept + self.shares[1] * self.add(both)
+
+
+class TirgLastConv(nn.Module):
+    """The same, place by place of the last map."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        channels = shape.widths[-1]
+        self.gate = _two_convolutions(channels + shape.dim, channels)
+        self.add = _two_convolutions(channels + shape.dim, channels)
+        self.shares = nn.Parameter(torch.tensor([GATE_FIRST, ADDED_FIRST]))
+
+    def forward(self, seen: Tensor, said: Said, head: nn.Module) -> Tensor:
+        """Gate and add everywhere, then pool."""
+        everywhere = said.vector[:, :, None, None].expand(-1, -1, *seen.shape[2:])
+        both = torch.cat([seen, everywhere.to(seen.dtype)], 1)
+        maps = self.shares[0] * self.gate(both).sigmoid() * seen + self.shares[1] * self.add(both)
+        vector: Tensor = head(maps)
+        return vector
+
+
+class TokensOverMaps(nn.Module):
+    """Each place looks at each word, then at its neighbours; then gate and add."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        channels = shape.widths[-1]
+        self.looks = nn.ModuleList(Look(channels, shape) for _ in range(shape.layers))
+        self.nears = nn.ModuleList(Residual(channels) for _ in range(shape.layers))
+        self.gate = nn.Conv2d(channels, channels, 1)
+        self.add = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, seen: Tensor, said: Said, head: nn.Module) -> Tensor:
+        """Find what is named, and change it there."""
+        maps = seen
+        for look, near in zip(self.looks, self.nears, strict=True):
+            maps = near(look(maps, said))
+        vector: Tensor = head(self.gate(maps).sigmoid() * seen + self.add(maps))
+        return vector
+
+
+class Look(nn.Module):
+    """Cross-attention: places [N, channels, h, w] ask, word tokens answer; with a gain each."""
+
+    def __init__(self, channels: int, shape: Shape) -> None:
+        super().__init__()
+        self.heads = shape.heads
+        self.norm = nn.GroupNorm(1, channels)
+        self.asks = nn.Conv2d(channels, shape.width, 1)
+        self.answers = nn.Linear(shape.width, 2 * shape.width)
+        self.changes = nn.Conv2d(shape.width, 2 * channels, 1)
+
+    def forward(self, maps: Tensor, said: Said) -> Tensor:
+        """Let the places look."""
+        count, _, height, width = maps.shape
+        asked = self.asks(self.norm(maps)).flatten(2).unflatten(1, (self.heads, -1))
+        keys, values = self.answers(said.states).chunk(2, -1)  # [N, L, width] each
+        keys, values = (part.unflatten(-1, (self.heads, -1)) for part in (keys, values))
+        scores = torch.einsum("nhdp,nlhd->nhpl", asked, keys) * asked.shape[2] ** -0.5
+        scores = scores + (1.0 - said.mask[:, None, None, :].to(scores.dtype)) * -1e4
+        told = torch.einsum("nhpl,nlhd->nhdp", scores.softmax(-1), values)
+        told = told.reshape(count, -1, height, width)
+        gain, shift = self.changes(told).chunk(2, 1)
+        return torch.relu(maps * (1 + gain) + shift)
+
+
+class TokensOverVectors(nn.Module):
+    """A vector unfolded into tokens, and word tokens, in one transformer; then gate and add."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.count, width = shape.picture_tokens, shape.width
+        self.unfold = nn.Linear(shape.dim, self.count * width)
+        self.kinds = nn.Parameter(0.02 * torch.randn(self.count, width))
+        self.layers = nn.ModuleList(Layer(width, shape.heads) for _ in range(shape.layers))
+        self.norm = nn.LayerNorm(self.count * width)
+        self.gate = nn.Linear(self.count * width, shape.dim)
+        self.add = nn.Linear(self.count * width, shape.dim)
+        self.dropout = nn.Dropout(shape.dropout)
+        with torch.no_grad():  # it starts as the picture itself
+            self.add.weight.mul_(0.1)
+            self.gate.bias.fill_(2.0)
+
+    def forward(self, seen: Tensor, said: Said, head: nn.Module) -> Tensor:
+        """Mix tokens, and change the vector by what became of its own."""
+        own = self.unfold(seen).unflatten(-1, (self.count, -1)) + self.kinds
+        states = torch.cat([own, said.states], 1)
+        mask = torch.cat([torch.ones_like(said.mask[:, :1]).expand(-1, self.count), said.mask], 1)
+        blocked = (1.0 - mask[:, None, None, :].to(states.dtype)) * -1e4
+        for layer in self.layers:
+            states = layer(states, blocked)
+        found = self.dropout(self.norm(states[:, : self.count].flatten(1)))
+        kept: Tensor = self.gate(found).sigmoid() * seen
+        return kept + self.add(found)
+
+
+def _tokens(shape: Shape) -> nn.Module:
+    return TokensOverVectors(shape) if shape.over_vectors else TokensOverMaps(shape)
+
+
+def _two_convolutions(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.BatchNorm2d(inputs), nn.ReLU(), nn.Conv2d(inputs, outputs, 3, padding=1),
+        nn.BatchNorm2d(outputs), nn.ReLU(), nn.Conv2d(outputs, outputs, 3, padding=1),
+    )  # fmt: skip
+
+
+_BLENDS = {
+    Method.IMAGE_ONLY: ImageOnly,
+    Method.TEXT_ONLY: TextOnly,
+    Method.CONCAT: Concat,
+    Method.TIRG: Tirg,
+    Method.TIRG_LASTCONV: TirgLastConv,
+    Method.TOKENS: _tokens,
+}

@@ -1,0 +1,163 @@
+"""Train a generator: its codec first, which must pass a gate, then the flow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+from torch import nn
+
+from crosslens.errors import Conflict, InvalidRequest
+from crosslens.train.board import board
+from crosslens.train.checkpoint import BEST, FREE, LAST, RunFolder, Trained, load_trained, shape_of
+from crosslens.train.config import model_from_json
+from crosslens.train.generator_codec import Codec, CodecLesson, fit
+from crosslens.train.generator_config import CodecConfig, FlowConfig, Training
+from crosslens.train.generator_flow import Generator, Reader
+from crosslens.train.generator_lesson import FlowLesson
+from crosslens.train.lessons import Ended, Learner, Report, run_lesson
+from crosslens.train.rendered import RenderedSource
+from crosslens.train.revive import revive
+from crosslens.train.run import prepare_torch
+
+ModelT = TypeVar("ModelT", bound=nn.Module)
+LEAST_PSNR = 30.0
+CARD = "card.toml"
+
+
+def _silent(row: Mapping[str, Any]) -> None:
+    del row
+
+
+def train_codec(
+    config: CodecConfig, source: RenderedSource, *, resume: bool = False, report: Report = _silent
+) -> Ended:
+    """
+    Train a codec in `config.folder`.
+
+    Raises:
+        Conflict: the folder holds a run and `resume` is off, or that run had other settings.
+        InvalidRequest: the device is not there.
+    """
+    prepare_torch(config)
+    run = _opened(config, source, resume=resume)
+    if not run.started:
+        run.start(config, None, about={"heads": {}, "provenance": source.provenance})
+    codec, state = Codec(config), run.load(LAST)
+    if state is None:
+        fit(codec, source, seed=config.seed)
+    learner = _at(Learner(codec, config), state, run)
+    with board(config.folder, wanted=config.tensorboard) as show:
+        return run_lesson(learner, CodecLesson(source, config), run=run, reports=(report, show))
+
+
+def load_codec(folder: Path) -> tuple[Codec, float]:
+    """
+    Read the best codec of a run, and how well it restores held-out pictures, in dB.
+
+    Raises:
+        NotFound: there is no run.
+        InvalidRequest: a file is damaged, or nothing was saved yet.
+    """
+    run = RunFolder(folder)
+    state = run.load(BEST)
+    config = CodecConfig(**{**run.about()["train"], "folder": folder})
+    if state is None:
+        raise InvalidRequest(f"{folder} holds no codec yet", hint="let it reach a validation")
+    codec = Codec(config)
+    codec.load_state_dict(state["averages"])
+    return codec.eval(), float(state["score"])
+
+
+def train_flow(
+    config: FlowConfig,
+    source: RenderedSource,
+    codec: Path,
+    *,
+    resume: bool = False,
+    report: Report = _silent,
+) -> Ended:
+    """
+    Train a flow in `config.folder`.
+
+    Args:
+        codec: the run of a codec; one that restores pictures badly is refused.
+
+    Raises:
+        Conflict: the folder holds a run and `resume` is off, or that run had other settings.
+        InvalidRequest: the codec does not pass the gate, or `words_from` cannot read.
+    """
+    prepare_torch(config)
+    ready, restored = load_codec(codec)
+    if restored < LEAST_PSNR:
+        raise InvalidRequest(
+            f"the codec in {codec} restores pictures at {restored:.1f} dB, at least "
+            f"{LEAST_PSNR:g} are needed",
+            hint="train it longer, or give its codes more components",
+        )
+    run = _opened(config, source, resume=resume)
+    state = run.load(LAST) if run.started else None
+    teacher = _teacher(config) if state is None else None
+    if teacher is not None and not run.started:
+        shape = {"text": asdict(shape_of(teacher.about))}
+        run.start(
+            config, teacher.tokenizer, about={"heads": {}, "provenance": source.provenance, **shape}
+        )
+    model = _generator(config, ready, run)
+    if teacher is not None:
+        model.reader.load_state_dict(teacher.model.text.state_dict())
+    learner = _at(Learner(model, config), state, run)
+    lesson = FlowLesson(source, ready, run.tokenizer(), config)
+    with board(config.folder, wanted=config.tensorboard) as show:
+        return run_lesson(learner, lesson, run=run, reports=(report, show))
+
+
+def load_generator(folder: Path, codec: Codec) -> tuple[Generator, int]:
+    """
+    Read the best generator of a run, and the step that it had reached.
+
+    Raises:
+        NotFound: there is no run.
+        InvalidRequest: a file is damaged, or nothing was saved yet.
+    """
+    run = RunFolder(folder)
+    table = run.about()["train"]
+    state = run.load(BEST)
+    if state is None:
+        raise InvalidRequest(f"{folder} holds no flow yet", hint="let it reach a validation")
+    model = _generator(FlowConfig(**{**table, "folder": folder}), codec, run)
+    model.load_state_dict(state["averages"])
+    return model.eval(), int(state["step"])
+
+
+def _generator(config: FlowConfig, codec: Codec, run: RunFolder) -> Generator:
+    return Generator(config, codec, Reader(model_from_json(run.about()["text"])))
+
+
+def _teacher(config: FlowConfig) -> Trained:
+    """Load what has learned to read already: a bundle or a run."""
+    folder = config.words_from
+    return revive(folder) if (folder / CARD).exists() else load_trained(folder)
+
+
+def _opened(config: Training, source: RenderedSource, *, resume: bool) -> RunFolder:
+    run = RunFolder(config.folder)
+    if run.started and not resume:
+        raise Conflict(
+            f"{config.folder} already holds a training run",
+            hint="resume it, or choose another folder",
+        )
+    if run.started:
+        run.require_same(config, source.provenance, free=FREE | {"steps", "words_from"})
+    return run
+
+
+def _at(
+    learner: Learner[ModelT], state: Mapping[str, Any] | None, run: RunFolder
+) -> Learner[ModelT]:
+    if state is not None:
+        learner.resume(state)
+    run.forget_after(learner.step)
+    return learner

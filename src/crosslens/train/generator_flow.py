@@ -1,0 +1,185 @@
+"""
+The flow of a generator: words → codes, by following a velocity from noise (rectified flow).
+
+A transformer sees the codes of a picture and the states of the words side by side (Esser et al.
+2024) and is told the time by scaling and shifting what its layers see (Peebles & Xie 2023). What it
+puts out is completed by the best linear guess for each component at each place (after Karras et al.
+2022), so that it learns only what words and neighbours say.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from crosslens.train.config import ModelConfig, require
+from crosslens.train.generator_codec import Codec
+from crosslens.train.generator_config import FlowConfig
+from crosslens.train.model import TextTower
+
+WAVES = 64
+
+
+class Reader(TextTower):
+    """
+    Token ids [N, L] and mask → states [N, 1 + L, text_width]; the first sums up all.
+
+    Raises:
+        InvalidRequest: the sum is not as wide as the states.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        require(
+            config.dim == config.text_width, "dim", config.dim, f"text_width, {config.text_width}"
+        )
+        super().__init__(config)
+        self.width = config.text_width
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Read."""
+        states = self.read(input_ids, attention_mask)
+        return torch.cat(
+            [self.sum_up(states, attention_mask)[:, None] * self.width**0.5, states], 1
+        )
+
+
+class Flow(nn.Module):
+    """
+    Codes at a time between noise (0) and picture (1), and read words → their velocity.
+
+    Attributes:
+        spread: [places, components], the standard deviation of codes.
+        weight: [places, components], how much an error shows in a picture.
+    """
+
+    spread: Tensor
+    weight: Tensor
+
+    def __init__(self, config: FlowConfig, codec: Codec, reader: Reader) -> None:
+        super().__init__()
+        width = config.width
+        places, components = codec.spread.shape
+        self.register_buffer("spread", codec.spread.clone())
+        shown = codec.spread * codec.scale
+        self.register_buffer("weight", shown / shown.mean())
+        self.places = nn.Parameter(0.02 * torch.randn(places, width))
+        self.from_codes = nn.Linear(components, width)
+        self.from_words = nn.Linear(reader.width, width)
+        self.from_time = nn.Sequential(
+            nn.Linear(2 * WAVES, width), nn.SiLU(), nn.Linear(width, width)
+        )
+        self.from_sum = nn.Linear(reader.width, width)
+        self.turn = nn.Linear(width, 6 * width)
+        self.layers = nn.ModuleList(FlowLayer(width, config.heads) for _ in range(config.layers))
+        self.last_turn = nn.Linear(width, 2 * width)
+        self.to_codes = nn.Linear(width, components)
+        for last in (self.turn, self.last_turn, self.to_codes):
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+
+    def forward(self, codes: Tensor, time: Tensor, states: Tensor, mask: Tensor) -> Tensor:
+        """
+        Give the velocity, in float32.
+
+        Args:
+            codes: [N, places, components].
+            time: [N], 0 (noise) to 1 (picture).
+            states: [N, 1 + L, text width], from a `Reader`.
+            mask: [N, L], 1 = token, 0 = padding.
+        """
+        linear, amount, shrunk = self.guess(codes, time)
+        learned = self.learned(shrunk, time, states, mask)
+        return linear + amount * learned
+
+    def guess(self, codes: Tensor, time: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Give the best linear velocity, how uncertain it is, and codes of even size."""
+        t = time[:, None, None]
+        variance = self.spread.square()
+        whole = t.square() * variance + (1 - t).square()
+        linear = (t * variance - (1 - t)) / whole * codes
+        return linear, self.spread * whole.rsqrt(), codes * whole.rsqrt()
+
+    def learned(self, codes: Tensor, time: Tensor, states: Tensor, mask: Tensor) -> Tensor:
+        """Give what the linear guess misses, in its uncertainties."""
+        told = self.from_time(_waves(time)) + self.from_sum(states[:, 0])
+        told = functional.silu(told)
+        seen = torch.cat([self.from_codes(codes) + self.places, self.from_words(states)], 1)
+        count = codes.shape[1]
+        ones = mask.new_ones((mask.shape[0], count + 1))
+        open_ = torch.cat([ones, mask], 1).bool()[:, None, None]
+        turns = self.turn(told)
+        for layer in self.layers:
+            seen = layer(seen, turns, open_)
+        shift, scale = self.last_turn(told)[:, None].chunk(2, -1)
+        seen = _even(seen[:, :count]) * (1 + scale) + shift
+        out: Tensor = self.to_codes(seen)
+        return out.float()
+
+
+class FlowLayer(nn.Module):
+    """Attention and thought over all tokens, turned by what is told."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.own_turn = nn.Parameter(torch.zeros(6 * width))
+        self.queries_keys_values = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        self.thought = nn.Sequential(
+            nn.Linear(width, 2 * width), nn.GELU(approximate="tanh"), nn.Linear(2 * width, width)
+        )
+
+    def forward(self, seen: Tensor, turns: Tensor, open_: Tensor) -> Tensor:
+        """Mix [N, T, width]; `open_` [N, 1, 1, T] is false at padding."""
+        turned = (turns + self.own_turn)[:, None].chunk(6, -1)
+        seen = seen + turned[2] * self._attend(_even(seen) * (1 + turned[1]) + turned[0], open_)
+        thought: Tensor = self.thought(_even(seen) * (1 + turned[4]) + turned[3])
+        return seen + turned[5] * thought
+
+    def _attend(self, seen: Tensor, open_: Tensor) -> Tensor:
+        width = seen.shape[-1]
+        parts = self.queries_keys_values(seen).unflatten(-1, (3, self.heads, width // self.heads))
+        queries, keys, values = parts.permute(2, 0, 3, 1, 4)
+        mixed = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=open_)
+        out: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
+        return out
+
+
+class Generator(nn.Module):
+    """A reader, which stays as it is, and the flow that goes by what it reads."""
+
+    def __init__(self, config: FlowConfig, codec: Codec, reader: Reader) -> None:
+        super().__init__()
+        self.reader = reader.requires_grad_(False)
+        self.flow = Flow(config, codec, reader)
+
+
+def follow(
+    flow: Flow, noise: Tensor, states: Tensor, mask: Tensor, *, steps: int, guidance: float
+) -> Tensor:
+    """
+    Go from noise to codes in straight steps, away from what the second half of the words says.
+
+    Args:
+        noise: [N, places, components].
+        states, mask: of 2 N texts: the wanted ones, then what they are to be unlike.
+        guidance: 1 follows the words alone.
+    """
+    codes = noise
+    for step in range(steps):
+        time = torch.full((2 * len(noise),), step / steps, device=noise.device)
+        wanted, other = flow(torch.cat([codes, codes]), time, states, mask).chunk(2)
+        codes = codes + (other + guidance * (wanted - other)) / steps
+    return codes
+
+
+def _even(seen: Tensor) -> Tensor:
+    return functional.layer_norm(seen, seen.shape[-1:])
+
+
+def _waves(time: Tensor) -> Tensor:
+    """Spell times in [0, 1] as sines and cosines: [N, 2 · WAVES]."""
+    rates = torch.exp(torch.linspace(0.0, 6.9, WAVES, device=time.device))
+    angles = time[:, None] * rates
+    return torch.cat([angles.sin(), angles.cos()], 1)

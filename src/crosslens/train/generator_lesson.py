@@ -1,0 +1,149 @@
+"""What a flow learns: to go from noise to the codes of the picture that a title speaks of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from crosslens.train.disk import explained
+from crosslens.train.generator_codec import Codec, encode_all, to_pixels
+from crosslens.train.generator_config import FlowConfig
+from crosslens.train.generator_flow import Generator, follow
+from crosslens.train.lessons import Verdict
+from crosslens.train.rendered import RenderedSource
+from crosslens.train.source import Pixels, Style
+from crosslens.train.tokens import encode
+
+TIMES = (0.05, 0.25, 0.5, 0.75, 0.95)
+EARLY = -0.4  # where on the way most is learned; 0 is the middle, in logits
+SHEET, COLUMNS, SHEET_STEPS, SHEET_GUIDANCE = 32, 8, 12, 2.5
+SHEETS = "sheets"
+_SEED = 40_000
+
+
+@dataclass(frozen=True, slots=True)
+class Voyages:
+    """Codes, noise of their shape, times [N] between them, and the ids and mask of titles."""
+
+    codes: Tensor
+    noise: Tensor
+    times: Tensor
+    ids: Tensor
+    mask: Tensor
+
+    def to(self, device: str) -> Voyages:
+        """Copy to a device."""
+        return Voyages(*(getattr(self, name).to(device) for name in self.__slots__))
+
+
+class FlowLesson:
+    """Teaches a generator to draw; a `Lesson`. Its validations leave contact sheets."""
+
+    def __init__(
+        self, source: RenderedSource, codec: Codec, tokenizer: Tokenizer, config: FlowConfig
+    ) -> None:
+        self._source = source
+        self._codec = codec
+        self._tokenizer = tokenizer
+        self._config = config
+        self._codes = encode_all(codec, source, source.shelf.training)
+        self._held_out = source.shelf.validation[: config.gallery]
+
+    def make(self, step: int) -> Voyages:
+        """Draw the pictures, titles, noise and times of one step."""
+        config = self._config
+        rng = np.random.default_rng([config.seed, step])
+        rows = rng.choice(self._source.shelf.training, config.batch)
+        titles = [self._title(int(row), rng) for row in rows]
+        times = 1 / (1 + np.exp(-EARLY - rng.standard_normal(config.batch)))
+        places = torch.from_numpy(np.searchsorted(self._source.shelf.training, rows))
+        return self._voyages(self._codes[places].float(), titles, times, rng)
+
+    def measure(self, model: Generator, batch: Voyages) -> dict[str, Tensor]:
+        """Compare what the flow says of what the linear guess misses with what it misses."""
+        with torch.no_grad():
+            states = model.reader(batch.ids, batch.mask)
+        return {"loss": self._missed(model, batch, states).mean()}
+
+    def judge(self, model: Generator, step: int) -> Verdict:
+        """Measure the loss on held-out products at fixed times; draw a contact sheet."""
+        rng = np.random.default_rng(_SEED)
+        codes = encode_all(self._codec, self._source, self._held_out).float()
+        titles = [self._full(int(row), rng) for row in self._held_out]
+        figures = {}
+        for time in TIMES:
+            voyages = self._voyages(codes, titles, np.full(len(codes), time), rng)
+            voyages = voyages.to(self._config.device)
+            states = model.reader(voyages.ids, voyages.mask)
+            figures[f"loss/{time}"] = float(self._missed(model, voyages, states).mean())
+        self._draw_sheet(model, titles, step)
+        return Verdict(-sum(figures.values()) / len(figures), figures)
+
+    def _missed(self, model: Generator, batch: Voyages, states: Tensor) -> Tensor:
+        time = batch.times[:, None, None]
+        between = time * batch.codes + (1 - time) * batch.noise
+        linear, amount, shrunk = model.flow.guess(between, batch.times)
+        found = model.flow.learned(shrunk, batch.times, states, batch.mask)
+        wanted = (batch.codes - batch.noise - linear) / amount
+        return model.flow.weight * (found - wanted).square()
+
+    def _voyages(
+        self, codes: Tensor, titles: list[str], times: np.ndarray, rng: np.random.Generator
+    ) -> Voyages:
+        ids, mask = encode(self._tokenizer, titles)
+        return Voyages(
+            codes=codes,
+            noise=torch.from_numpy(rng.standard_normal(codes.shape, np.float32)),
+            times=torch.from_numpy(times.astype(np.float32)),
+            ids=torch.from_numpy(ids),
+            mask=torch.from_numpy(mask),
+        )
+
+    def _title(self, row: int, rng: np.random.Generator) -> str:
+        if rng.random() < self._config.empty_share:
+            return ""
+        style = Style.FULL if rng.random() < self._config.full_share else Style.ANY
+        return self._worded(row, rng, style)
+
+    def _full(self, row: int, rng: np.random.Generator) -> str:
+        return self._worded(row, rng, Style.FULL)
+
+    def _worded(self, row: int, rng: np.random.Generator, style: Style) -> str:
+        languages = self._source.languages
+        language = languages[int(rng.integers(len(languages)))]
+        said = self._source.phrase(row, language, rng, style=style)
+        return "" if said is None else said.text
+
+    def _draw_sheet(self, model: Generator, titles: list[str], step: int) -> None:
+        """Put held-out products as they are above what is drawn from their titles."""
+        titles = titles[:SHEET]
+        ids, mask = encode(self._tokenizer, titles + [""] * len(titles))
+        device = self._config.device
+        states = model.reader(torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device))
+        shape = (len(titles), *self._codes.shape[1:])
+        noise = torch.from_numpy(np.random.default_rng(_SEED).standard_normal(shape, np.float32))
+        codes = follow(
+            model.flow, noise.to(device), states, torch.from_numpy(mask).to(device),
+            steps=SHEET_STEPS, guidance=SHEET_GUIDANCE,
+        )  # fmt: skip
+        drawn = to_pixels(self._codec(codes.cpu()))
+        folder = self._config.folder / SHEETS
+        with explained(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            wanted = self._source.portraits(self._held_out[:SHEET])
+            _sheet(wanted, drawn).save(folder / f"{step:06d}.png")
+
+
+def _sheet(wanted: Pixels, drawn: Pixels) -> Image.Image:
+    rows = []
+    for start in range(0, len(wanted), COLUMNS):
+        for kind in (wanted, drawn):
+            tiles: Pixels = kind[start : start + COLUMNS]
+            blank = np.full((COLUMNS - len(tiles), *tiles.shape[1:]), 255, np.uint8)
+            rows.append(np.concatenate([*tiles, *blank], 1))
+    return Image.fromarray(np.concatenate(rows))
