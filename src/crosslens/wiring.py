@@ -47,6 +47,7 @@ from crosslens.indexing.kept import KeptVectors
 from crosslens.indexing.mending import Mending
 from crosslens.indexing.queue import Queue
 from crosslens.indexing.rebuild import Progress, Rebuilt, rebuild
+from crosslens.indexing.restoring import Restorer
 from crosslens.indexing.rows import ProductText, RowMaker
 from crosslens.indexing.worker import Pace, Worker
 from crosslens.objects import Bucket, Place
@@ -382,6 +383,7 @@ class App:
         stop: threading.Event | None = None,
         *,
         index: bool = True,
+        exact: bool = False,
         on_progress: Callable[[str, int], None] = lambda phase, done: None,
         on_bad: Callable[[BadRecord], None] = lambda bad: None,
     ) -> tuple[Tally, int]:
@@ -389,6 +391,7 @@ class App:
         Import records, and index them meanwhile unless told not to.
 
         Args:
+            exact: whether they are a whole export, which comes back with its ids.
             on_progress: called with a phase and how many are done.
 
         Returns:
@@ -403,7 +406,7 @@ class App:
             on_progress("indexed", done_so_far)
 
         with ThreadPoolExecutor(self.threads, thread_name_prefix="read") as pool:
-            importer = Importer(
+            importer = (Restorer if exact else Importer)(
                 self.editor,
                 pool,
                 on_progress=lambda tally: on_progress("read", tally.read),

@@ -45,14 +45,21 @@ def import_(
     from crosslens.cli.progress import progress
     from crosslens.corpora.mapping import ColumnMapping
     from crosslens.corpora.sources import open_source
+    from crosslens.indexing.restoring import whole_export
 
     source = open_source(path, mapping=ColumnMapping.parse(map or []), captions=captions)
     if declare:
         _declare(context, source)
     with opened(context) as app, interruptible() as stop, _report_file(report) as on_bad:
+        kept = None if map else whole_export(source.path, app.catalog)
         with progress(source.count_hint()) as bar:
             tally, indexed = app.import_all(
-                source, stop, index=index, on_progress=bar, on_bad=on_bad
+                source if kept is None else kept,
+                stop,
+                index=index,
+                exact=kept is not None,
+                on_progress=bar,
+                on_bad=on_bad,
             )
         _answer(app, tally, indexed, interrupted=stop.is_set(), as_json=as_json)
         if stop.is_set():
@@ -70,7 +77,7 @@ def _declare(context: typer.Context, source: Source) -> None:
             return
         home = app.settings.home
     samples = (record.attributes for record in islice(source, SAMPLE) if isinstance(record, Record))
-    found = infer(samples)
+    found = dict(source.attributes) or infer(samples)
     if found and write_missing(home, attributes=found):
         listed = ", ".join(f"{name} ({kind})" for name, kind in found.items())
         say(f"filterable attributes, declared in {home / FILE}: {listed}")

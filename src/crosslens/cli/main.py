@@ -13,6 +13,7 @@ from crosslens.cli import (
     catalog,
     evaluate,
     experiment,
+    export,
     imports,
     index,
     judge,
@@ -40,6 +41,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("import")(imports.import_)
+app.command("export")(export.export)
 app.command("search")(search.search)
 app.add_typer(product.app, name="product")
 app.add_typer(catalog.app, name="catalog")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
 from crosslens.corpora.captions import find_captions, read_captions
 from crosslens.corpora.encoding import count_lines
+from crosslens.corpora.exports import exported_products, is_export, read_cover
 from crosslens.corpora.folder import count_pictures, folder_entries, has_pictures
 from crosslens.corpora.jsonl import count_json, json_rows
 from crosslens.corpora.mapping import NO_MAPPING, ColumnMapping
@@ -37,12 +38,14 @@ class Source:
     Attributes:
         path: what the user pointed at.
         describe: what it was taken for, in words.
+        attributes: declared attributes and their types, where the source says so itself.
     """
 
     path: Path
     describe: str
     read: Callable[[], Iterator[Entry]]
     count: Callable[[], int | None]
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Entry]:
         return self.read()
@@ -61,9 +64,9 @@ def open_source(
     """
     Say what `path` is and make it readable.
 
-    A folder with a file called `items`, `products` or `corpus` is read as that file, one with
-    parquet or MUGE files as these, any other as a folder of pictures, with `captions` or the
-    `captions.*` or `metadata.*` file in it.
+    A folder that holds an exported catalogue is read as that, one with a file called `items`,
+    `products` or `corpus` as that file, one with parquet or MUGE files as these, any other as a
+    folder of pictures, with `captions` or the `captions.*` or `metadata.*` file in it.
 
     Raises:
         InvalidRequest: the path is missing, empty or of an unknown kind; a table has no header or
@@ -98,6 +101,8 @@ def _opened(path: Path, mapping: ColumnMapping, captions: Path | None) -> Source
 
 
 def _folder(path: Path, mapping: ColumnMapping, captions: Path | None) -> Source:
+    if is_export(path) and mapping == NO_MAPPING:
+        return _export(path)
     if product_file := find_products(path):
         return _file(product_file, mapping)
     if captions is None and (shards := sorted(path.glob("*.parquet"))):
@@ -115,6 +120,17 @@ def _folder(path: Path, mapping: ColumnMapping, captions: Path | None) -> Source
         return folder_entries(path, side, mapping)
 
     return Source(path, "folder of pictures", read, lambda: count_pictures(path))
+
+
+def _export(path: Path) -> Source:
+    cover = read_cover(path)
+    return Source(
+        path,
+        "exported catalogue",
+        lambda: exported_products(path, cover),
+        lambda: cover.entries,
+        cover.attributes,
+    )
 
 
 def _joined(path: Path, files: Sequence[Path], mapping: ColumnMapping) -> Source:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -69,12 +69,15 @@ class Importer:
 
     def _store(self, batch: list[Record | BadRecord], tally: Tally) -> None:
         good = [record for record in batch if isinstance(record, Record)]
-        outcomes = iter(self.editor.put_many(list(self.pool.map(_entry, good))))
+        outcomes = iter(self._outcomes(good))
         for record in batch:
             if isinstance(record, BadRecord):
                 self._count_bad(record, tally)
             else:
                 self._count(record, next(outcomes), tally)
+
+    def _outcomes(self, records: Sequence[Record]) -> list[Outcome]:
+        return self.editor.put_many(list(self.pool.map(_entry, records)))
 
     def _count(self, record: Record, outcome: Outcome, tally: Tally) -> None:
         if outcome.result is Result.FAILED:
