@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -19,6 +19,7 @@ from crosslens.catalog.media import MediaStore
 from crosslens.catalog.product import Product
 from crosslens.catalog.store import CatalogStore
 from crosslens.corpora.records import BadRecord, Record
+from crosslens.corpora.shards import Column
 from crosslens.encode.batching import BatchedPictures, BatchedText, Batcher
 from crosslens.encode.bundles import verify
 from crosslens.encode.cache import CachedPictures, CachedText
@@ -45,6 +46,14 @@ from crosslens.indexing.duplicates import Scanner
 from crosslens.indexing.importing import Importer, Indexing, Tally, import_and_index
 from crosslens.indexing.kept import KeptVectors
 from crosslens.indexing.mending import Mending
+from crosslens.indexing.pushed_rows import (
+    CatalogRows,
+    IndexTarget,
+    OwnRows,
+    require_spaces,
+    spec_of,
+)
+from crosslens.indexing.pushing import DocumentTarget, Target
 from crosslens.indexing.queue import Queue
 from crosslens.indexing.rebuild import Progress, Rebuilt, rebuild
 from crosslens.indexing.restoring import Restorer
@@ -62,7 +71,7 @@ from crosslens.search.scenes import Known
 from crosslens.search.stage import Stage
 from crosslens.settings import Settings
 from crosslens.telemetry import logger
-from crosslens.values import Floats, Space
+from crosslens.values import Floats, Modality, Space
 from crosslens.vectors.index import IndexSpec, IndexStore, VectorIndex
 
 if TYPE_CHECKING:
@@ -419,6 +428,45 @@ class App:
         if done and not stop.is_set():
             self.index.optimize()
         return tally, done
+
+    @contextmanager
+    def push_target(
+        self, url: str, columns: Sequence[Column], *, id: str, words: Sequence[str]
+    ) -> Iterator[Target]:
+        """
+        Open where built shards are pushed: `index`, `mongodb://…/database.collection`,
+        `milvus://host:port/name` or `milvus:file.db/name`.
+
+        Args:
+            columns: the vectors of the shards.
+            id: the field that tells entries apart.
+            words: fields that keywords find; none: those that were encoded.
+
+        Raises:
+            InvalidRequest: it is none of these.
+            WrongSpace: the index keeps vectors of other spaces.
+            MissingExtra, Unavailable: it cannot be had.
+        """
+        if url == "index":
+            require_spaces(columns, self.index.spec)
+            yield IndexTarget(self.index, CatalogRows(self.catalog, columns, item_tokens), id)
+        elif url.startswith("mongodb"):
+            from crosslens.documents.mongo import MongoDocuments
+
+            with closing(MongoDocuments(url)) as documents:
+                yield DocumentTarget(documents, id)
+        elif url.startswith("milvus:"):
+            encoded = [c.source for c in columns if c.modality is Modality.TEXT]
+            with closing(_named_milvus(self.settings, url, spec_of(columns))) as store:
+                require_spaces(columns, store.live().spec)
+                made = OwnRows(columns, words or encoded, item_tokens)
+                yield IndexTarget(store.live(), made, id)
+        else:
+            raise InvalidRequest(
+                f"cannot push to {url!r}",
+                hint="allowed are index, mongodb://host/database.collection, "
+                "milvus://host:port/name and milvus:file.db/name",
+            )
 
     @cached_property
     def _ledger(self) -> Engine:
@@ -897,6 +945,17 @@ def _milvus(settings: Settings, rest: str, spec: IndexSpec) -> IndexStore:
     from crosslens.vectors.milvus import MilvusStore
 
     return MilvusStore(rest, spec)
+
+
+def _named_milvus(settings: Settings, url: str, spec: IndexSpec) -> IndexStore:
+    place, _, name = url.removeprefix("milvus:").rpartition("/")
+    if not place or place.endswith("/") or not name:
+        raise InvalidRequest(
+            f"{url!r} names no collection",
+            hint="for example milvus://localhost:19530/products or milvus:./products.db/products",
+        )
+    place = f"http:{place}" if place.startswith("//") else place
+    return _milvus(settings.model_copy(update={"milvus_prefix": name}), place, spec)
 
 
 def _memory(settings: Settings, rest: str, spec: IndexSpec) -> IndexStore:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from crosslens.cli import (
+    build,
     catalog,
     evaluate,
     experiment,
@@ -20,6 +21,7 @@ from crosslens.cli import (
     key,
     model,
     product,
+    push,
     sample,
     scene,
     search,
@@ -42,6 +44,9 @@ app = typer.Typer(
 )
 app.command("import")(imports.import_)
 app.command("export")(export.export)
+app.command("preprocess")(build.preprocess)
+app.command("build")(build.build)
+app.command("push")(push.push)
 app.command("search")(search.search)
 app.add_typer(product.app, name="product")
 app.add_typer(catalog.app, name="catalog")

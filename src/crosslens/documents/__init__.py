@@ -1,0 +1,1 @@
+"""Document stores: where plain entries lie, to be read by their key."""
