@@ -80,6 +80,39 @@ def sheet(
     print(f"{len(names) * each * len(seen):,} pictures on {out}")
 
 
+@app.command()
+def css3d(
+    folder: Annotated[Path, typer.Argument(help="Folder to write, which must not exist yet.")],
+    width: Annotated[int, typer.Option(help="Pixels; the height is two thirds of it.")] = 180,
+    samples: Annotated[int, typer.Option(help="Rays per pixel and side, 1 to 8.")] = 2,
+    bases: Annotated[int, typer.Option(help="Base scenes of a split, 12 to 20,000.")] = 1_000,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same set.")] = 0,
+    processes: Annotated[int, typer.Option(min=0, max=256, help="0: one per core.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Draw CSS3D-R: scenes, and instructions in English and Chinese that change them."""
+    import os
+    from dataclasses import asdict
+
+    from crosslens.cli.progress import progress
+    from crosslens.sample.css3d import Look, pictures, publish
+
+    look = Look(width, samples, bases, seed)
+    with progress(pictures(look)) as bar:
+        found = publish(
+            folder,
+            look,
+            processes=processes or os.cpu_count() or 1,
+            on_picture=lambda done: bar("drawn", done),
+        )
+    if as_json:
+        print_json({"folder": folder, **asdict(found)})
+        return
+    for name, counts in found.counts.items():
+        print(f"{name}: " + ", ".join(f"{count:,} {what}" for what, count in counts.items()))
+    print(f"scenes {found.scenes}\npixels {found.pixels}")
+
+
 def _known(categories: list[str]) -> list[str]:
     from crosslens.errors import InvalidRequest
     from crosslens.sample.design import CATEGORIES

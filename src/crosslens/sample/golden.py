@@ -4,29 +4,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain, zip_longest
 
 import numpy as np
 
-from crosslens.sample.catalogue import Listing, changed, facts
-from crosslens.sample.design import (
-    CATEGORIES,
-    COLOURS,
-    PATTERNS,
-    Design,
-    load_table,
-)  # fmt: skip
+from crosslens.sample.catalogue import Listing, facts
+from crosslens.sample.design import Design, load_table
+from crosslens.sample.wishes import LANGUAGES, Wished, wished
 from crosslens.sample.words import Language, query
 
-LANGUAGES: tuple[Language, ...] = ("en", "zh")
 MOST_RELEVANT = 40
 TRIES = 20  # per question wanted
 UNSEEN_EVERY = 5  # one question in so many uses words that training never shows
 _TEMPLATES = load_table("changes")
 Rng = np.random.Generator
-Words = dict[Language, dict[str, str]]
-Wish = tuple[str, Words, list[Design]]
 
 
 @dataclass(frozen=True)
@@ -89,72 +81,25 @@ def changes(listings: Sequence[Listing], wanted: int, seed: int) -> list[Change]
     for n in rng.permutation(len(listings)):
         ref = listings[n]
         answerable = list(_answerable(ref.design, by_design))
-        chosen = {answerable[m][0]: answerable[m] for m in rng.permutation(len(answerable))}
-        for kind, words, targets in chosen.values():  # at most one of each kind per product
-            texts = _texts(kind, words, rng)
-            found[kind].append(Change(kind, ref.id, texts, tuple(sorted(targets))))
+        chosen = {answerable[m][0].kind: answerable[m] for m in rng.permutation(len(answerable))}
+        for kind, (wish, targets) in chosen.items():  # at most one of each kind per product
+            found[kind].append(Change(kind, ref.id, _texts(wish, rng), tuple(sorted(targets))))
     turns = zip_longest(*(found[kind] for kind in sorted(found)))
     return [change for change in chain.from_iterable(turns) if change][:wanted]
 
 
 def _answerable(
     design: Design, by_design: dict[Design, list[str]]
-) -> Iterator[tuple[str, Words, list[str]]]:
+) -> Iterator[tuple[Wished, list[str]]]:
     """Yield the changes of one attribute to which the catalogue has an answer."""
-    for kind, words, wished in chain(
-        _other_colours(design), _other_patterns(design), _other_forms(design)
-    ):
-        if targets := [id for other in wished for id in by_design.get(other, ())]:
-            yield kind, words, targets
+    for wish in wished(design):
+        if targets := [id for other in wish.designs for id in by_design.get(other, ())]:
+            yield wish, targets
 
 
-def _other_colours(design: Design) -> Iterator[Wish]:
-    for colour in COLOURS:
-        if colour != design.colour:
-            yield "colour", _said(design, colour=colour), [replace(design, colour=colour)]
-
-
-def _other_patterns(design: Design) -> Iterator[Wish]:
-    """Yield other patterns, of any accent where there was none; and no pattern any more."""
-    accents = [design.accent] if design.accent else list(COLOURS)
-    for pattern in PATTERNS:
-        if pattern not in ("solid", design.pattern):
-            wished = [replace(design, pattern=pattern, accent=accent) for accent in accents]
-            yield "pattern", _said(design, pattern=pattern), wished
-    if design.accent:
-        plain = replace(design, pattern="solid", accent="")
-        yield "plain", _said(design, pattern=design.pattern), [plain]
-
-
-def _other_forms(design: Design) -> Iterator[Wish]:
-    for gene, own in design.variant:
-        for option in CATEGORIES[design.category].genes[gene]:
-            if option != own:
-                yield (
-                    "variant",
-                    _said(design, form=(gene, option)),
-                    [changed(design, gene, option)],
-                )
-
-
-def _said(
-    design: Design, *, colour: str = "", pattern: str = "", form: tuple[str, str] | None = None
-) -> Words:
-    """Return the words for the slots of a change."""
-    said: Words = {}
-    for side, language in enumerate(LANGUAGES):
-        kind = CATEGORIES[design.category]
-        said[language] = {
-            "category": getattr(kind, language)[0],
-            "colour": getattr(COLOURS[colour], language)[0] if colour else "",
-            "pattern": getattr(PATTERNS[pattern], language)[0] if pattern else "",
-            "noun": PATTERNS[pattern].noun if pattern else "",
-            "form": kind.words[form][side][0] if form else "",
-        }
-    return said
-
-
-def _texts(kind: str, words: Words, rng: Rng) -> dict[Language, str]:
-    phrasings = _TEMPLATES[kind]
-    number = int(rng.integers(len(phrasings["en"])))
-    return {each: phrasings[each][number].format(**words[each]) for each in LANGUAGES}
+def _texts(wish: Wished, rng: Rng) -> dict[Language, str]:
+    known = _TEMPLATES[wish.kind]
+    number = int(rng.integers(len(known["en"])))
+    return {
+        each: wish.said(known[each][number], each, lambda options: options[0]) for each in LANGUAGES
+    }

@@ -98,7 +98,7 @@ def publish(
         StorageFull: no space left; nothing is left behind.
     """
     listings = invent(products, seed)
-    with _draft(folder) as draft:
+    with whole_folder(folder) as draft:
         pictures = _products(draft, listings, files, on_product)
         asked = golden.questions(listings, _share(products, QUESTIONS), seed)
         wished = golden.changes(listings, _share(products, CHANGES), seed)
@@ -116,8 +116,14 @@ def publish(
 
 
 @contextmanager
-def _draft(folder: Path) -> Iterator[Path]:
-    """Yield a folder beside the one wanted, which takes its place when all went well."""
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """
+    Yield a folder beside the one wanted, which takes its place when all went well.
+
+    Raises:
+        InvalidRequest: the one wanted is not empty or is a file.
+        StorageFull, Unavailable: it cannot be written.
+    """
     with _explained(folder):
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             what = "is not empty" if folder.is_dir() else "is a file"
