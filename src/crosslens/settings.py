@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import (
@@ -146,6 +146,13 @@ class Settings(BaseSettings):
     rpc_port: int = Field(
         6010, ge=0, le=65_535, description="port on which the encode service listens; 0: any free"
     )
+    rpc_status_port: int | None = Field(
+        None,
+        ge=0,
+        le=65_535,
+        description="port on which the encode service tells /health, /ready and /metrics over "
+        "HTTP; 0: any free one; empty: none",
+    )
     rpc_certificate: Path | None = Field(
         None, description="PEM file with the encode service's certificate; empty: no TLS"
     )
@@ -157,6 +164,9 @@ class Settings(BaseSettings):
         "127.0.0.1", description="address to listen on; other than loopback needs an API key"
     )
     port: int = Field(6008, ge=0, le=65_535, description="port to listen on; 0: any free one")
+    keys_file: Path | None = Field(
+        None, description="file of API keys; empty: `keys.json` in the home"
+    )
     max_body_bytes: int = Field(
         100_000_000, ge=1_000, description="largest HTTP request accepted, in bytes"
     )
@@ -213,6 +223,29 @@ class Settings(BaseSettings):
     max_variant_bytes: int = Field(
         2_000_000_000, ge=0, description="scaled pictures kept on disk, in bytes"
     )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "warning", description="log lines below it are not written; info has one per request"
+    )
+    log_format: Literal["auto", "json", "text"] = Field(
+        "auto", description="one JSON object per line, or text for people; auto: text on a terminal"
+    )
+    traces_url: str = Field(
+        "",
+        description="collector that takes traces by OTLP over HTTP, such as "
+        "`http://collector.example:4318`; empty: nothing is traced",
+    )
+    traces_ratio: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="share of requests and changes that are traced, of those that did not come "
+        "with a trace",
+    )
+
+    @property
+    def keys_path(self) -> Path:
+        """Where API keys are."""
+        return self.keys_file or self.home / "keys.json"
 
     @classmethod
     def settings_customise_sources(

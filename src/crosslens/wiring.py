@@ -70,7 +70,7 @@ from crosslens.search.scene_file import SceneFile
 from crosslens.search.scenes import Known
 from crosslens.search.stage import Stage
 from crosslens.settings import Settings
-from crosslens.telemetry import logger
+from crosslens.telemetry import logger, tracing
 from crosslens.values import Floats, Modality, Space
 from crosslens.vectors.index import IndexSpec, IndexStore, VectorIndex
 
@@ -645,6 +645,7 @@ class App:
         self._closing.callback(serving.close)
         services = Services(
             home=self.settings.home,
+            keys_path=self.settings.keys_path,
             catalog=self.catalog,
             media=self.media,
             editor=self.editor,
@@ -667,7 +668,16 @@ class App:
             judged={"sample": Path(crosslens.bundled.__file__).parent / "sample"},
         )
         bounds = _bounds(self.settings, open_door=open_door)
+        sorts = {(True, True): "", (False, True): "-api", (True, False): "-worker"}
+        self._trace("crosslens" + sorts.get((working, answering), ""))
         return create_app(services, bounds, only_health=not answering)
+
+    def _trace(self, service: str) -> None:
+        """Trace what this process does, if the settings say where to."""
+        own = self.settings
+        if own.traces_url:
+            end = tracing.begin(service, url=own.traces_url, ratio=own.traces_ratio)
+            self._closing.callback(end)
 
     def probes(self) -> dict[str, Callable[[], dict[str, Any]]]:
         """Return what asks the parts elsewhere whether they answer."""
@@ -757,9 +767,11 @@ class App:
             message_bytes=own.max_body_bytes,
         )
         host = f"[{own.host}]" if ":" in own.host else own.host
-        door = _rpc_door(own.home, open_door=open_door)
+        door = _rpc_door(own.keys_path, open_door=open_door)
         at = f"{host}:{own.rpc_port}"
-        return Server(stock, door, address=at, limits=limits, tls=_tls(own))
+        status = None if own.rpc_status_port is None else (own.host, own.rpc_status_port)
+        self._trace("crosslens-encoder")
+        return Server(stock, door, address=at, limits=limits, tls=_tls(own), status=status)
 
     def _require_own_spaces(self) -> None:
         spec, wanted = self.index.spec, self.index_store.wanted()
@@ -892,11 +904,11 @@ def _tls(settings: Settings) -> Tls | None:
     return Tls(certificate, key, settings.rpc_callers)
 
 
-def _rpc_door(home: Path, *, open_door: bool) -> Callable[[str | None, bool], None]:
+def _rpc_door(keys_path: Path, *, open_door: bool) -> Callable[[str | None, bool], None]:
     """Let in who has an API key, the same ones as over HTTP."""
     from crosslens.api.keys import KeyFile, Role
 
-    keys = KeyFile(home / "keys.json")
+    keys = KeyFile(keys_path)
 
     def admit(token: str | None, admin: bool) -> None:
         if token is None and open_door and not keys.all():

@@ -6,19 +6,18 @@ import asyncio
 import itertools
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from time import monotonic
 from typing import Any, TypeAlias
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.contextvars import bind_contextvars
 
 from crosslens.api.metrics import Metrics
 from crosslens.api.problems import TooSlow, refuse, unexpected
 from crosslens.api.services import Bounds
 from crosslens.errors import CrosslensError, Overloaded, TooLarge
-from crosslens.telemetry import logger
+from crosslens.telemetry import callers, logger, tracing
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _DOCS = "/docs"
@@ -65,8 +64,9 @@ class Envelope:
         given = _header(scope["headers"], b"x-request-id")
         request_id = given if _REQUEST_ID.fullmatch(given) else next(self._ids)
         scope["crosslens.request_id"] = request_id.decode("ascii")
-        bind_contextvars(request=scope["crosslens.request_id"])  # each request is a task of its own
-        await self._serve(scope, receive, send, request_id)
+        callers.name(scope["crosslens.request_id"])  # each request is a task of its own
+        with tracing.arrived("http", _Carried(scope["headers"])):
+            await self._serve(scope, receive, send, request_id)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, request_id: bytes) -> None:
         started, status = monotonic(), 0
@@ -93,6 +93,8 @@ class Envelope:
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "")
         self._metrics.note(scope["method"], route, status, seconds)
+        if tracing.is_on():
+            _trace(scope, route, status)
         self._log.info(
             "answered",
             method=scope["method"],
@@ -167,6 +169,34 @@ class _Body:
             f"the request has {size:,} bytes or more, allowed are {self._most:,}",
             hint="send it in parts, or scale pictures down first",
         )
+
+
+class _Carried(Mapping[str, str]):
+    """Headers by name, decoded when somebody asks: while nothing is traced, nobody does."""
+
+    def __init__(self, headers: _Raw) -> None:
+        self._headers = headers
+
+    def __getitem__(self, name: str) -> str:
+        if found := _header(self._headers, name.encode("latin-1")):
+            return found.decode("latin-1")
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return (name.decode("latin-1") for name, _ in self._headers)
+
+    def __len__(self) -> int:
+        return len(self._headers)
+
+
+def _trace(scope: Scope, route: str, status: int) -> None:
+    told = {
+        "http.request.method": scope["method"],
+        "http.route": route,
+        "http.response.status_code": status,
+        "request": scope["crosslens.request_id"],
+    }
+    tracing.rename(f"{scope['method']} {route or 'unknown'}", **told)
 
 
 def _ids() -> Iterator[bytes]:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from crosslens.api.history import History
@@ -19,6 +25,7 @@ class Metrics:
     def __init__(self) -> None:
         self.history = History()
         self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
         self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._requests = Counter(
             "crosslens_requests_total",

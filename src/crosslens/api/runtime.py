@@ -68,7 +68,7 @@ class Runtime:
         self.searches = Waves(self.lanes.search, partial(answers, services.engine))
         self.metrics = Metrics()
         self.guard = Guard(
-            KeyFile(services.home / "keys.json"),
+            KeyFile(services.keys_path or services.home / "keys.json"),
             Buckets(bounds.rate_per_s, bounds.burst),
             open_door=bounds.open_door,
             origins=bounds.cors_origins,

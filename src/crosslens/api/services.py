@@ -47,6 +47,7 @@ class Services:
         shelf: which bundles there are.
         judged: judged sets by name, beside those in the home.
         scan: look for duplicates; called with what to tell about progress.
+        keys_path: file of API keys; None is in the home.
     """
 
     home: Path
@@ -70,6 +71,7 @@ class Services:
     scan: Callable[[Phases], Sequence[Pair]] = lambda step: ()
     scenes: Stage | None = None
     exposures: ExposureLog | None = None
+    keys_path: Path | None = None
 
 
 def _cannot() -> Mapping[str, Any]:

@@ -12,12 +12,13 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Generic, TypeVar
 
 from crosslens.api.lanes import Lane
 from crosslens.errors import CrosslensError, Unavailable
+from crosslens.telemetry import callers
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -30,6 +31,7 @@ class _Waiting(Generic[Q, A]):
     question: Q
     answer: asyncio.Future[A]
     due: float
+    caller: callers.Caller = field(default_factory=callers.caller)
 
 
 class Waves(Generic[Q, A]):
@@ -86,7 +88,7 @@ class Waves(Generic[Q, A]):
         on_time = [w for w in wave if w.due >= started]
         self._deliver([(w, self._lane.too_late()) for w in late])
         if on_time:
-            answers = self._answers([w.question for w in on_time])
+            answers = self._answers(on_time)
             self._lane.note((monotonic() - started) / len(on_time))
             self._deliver(list(zip(on_time, answers, strict=True)))
         with self._lock:
@@ -100,14 +102,15 @@ class Waves(Generic[Q, A]):
             few = range(min(self._most, len(self._waiting)))
             return [self._waiting.popleft() for _ in few]
 
-    def _answers(self, questions: Sequence[Q]) -> Sequence[A | Exception]:
+    def _answers(self, wave: Sequence[_Waiting[Q, A]]) -> Sequence[A | Exception]:
         """Answer a wave; if it breaks as a whole, each question on its own, for one is to blame."""
         try:
-            return self._work(questions)
+            with callers.on_behalf_of([waiting.caller for waiting in wave], "wave"):
+                return self._work([waiting.question for waiting in wave])
         except Exception as exc:  # noqa: BLE001 - it is raised where the question was asked
-            if len(questions) == 1:
+            if len(wave) == 1:
                 return [exc]
-            return [answer for question in questions for answer in self._answers([question])]
+            return [answer for waiting in wave for answer in self._answers([waiting])]
 
     def _deliver(self, outcomes: Sequence[tuple[_Waiting[Q, A], A | Exception]]) -> None:
         if outcomes:

@@ -22,8 +22,9 @@ from crosslens.catalog.receipts import Receipting
 from crosslens.catalog.store import CatalogStore, Transaction
 from crosslens.errors import Conflict, InvalidRequest, NotFound, UnreadablePicture
 from crosslens.pictures import DEFAULT, Limits, inspect
+from crosslens.telemetry import tracing
 
-T = TypeVar("T")
+WrittenT = TypeVar("WrittenT", "Product", "list[Outcome]")
 
 
 class Edits(TypedDict, total=False):
@@ -208,14 +209,18 @@ class Editor:
 
         return self._written(write)
 
-    def _written(self, action: Callable[[Transaction], T]) -> T:
+    def _written(self, action: Callable[[Transaction], WrittenT]) -> WrittenT:
         """Do an action in a transaction, again if the database undid it in favour of another."""
 
-        def attempt() -> T:
+        def attempt() -> WrittenT:
             with self.store.transaction() as writes:
                 return action(writes)
 
-        return until_won(attempt)
+        with tracing.span("catalog.write"):
+            written = until_won(attempt)
+            if tracing.is_on():
+                tracing.touched(_touched(written))
+            return written
 
     def _require_pictures(self, product: Product) -> None:
         for picture in product.pictures:
@@ -290,6 +295,13 @@ def sweep(store: CatalogStore, media: MediaStore, *, older_than_s: float = 3_600
     for sha256 in unused:
         media.delete(sha256, older_than_s=older_than_s)
     return len(unused)
+
+
+def _touched(written: Product | list[Outcome]) -> dict[int, int]:
+    """Return product → revision of what was written."""
+    outcomes = written if isinstance(written, list) else []
+    products = [written] if isinstance(written, Product) else [one.product for one in outcomes]
+    return {product.id: product.revision for product in products if product is not None}
 
 
 def _live(reader: CatalogStore | Transaction, product_id: int) -> Product:

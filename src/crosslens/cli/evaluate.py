@@ -180,8 +180,9 @@ def _gallery(context: typer.Context, keep: Path | None) -> Iterator[App]:
     """Open an application of its own, with the bundles that the user's settings name."""
     from crosslens import settings, telemetry, wiring
 
-    telemetry.configure(verbose=context.obj.verbose)
     own = settings.load(context.obj.home)
+    verbose = context.obj.verbose
+    telemetry.configure(verbose=verbose, level=own.log_level, format=own.log_format)
     shelf = wiring.App(own).shelf
     bundles = {
         purpose: str(shelf.folder(name).absolute())

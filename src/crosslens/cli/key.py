@@ -57,4 +57,4 @@ def _file(context: typer.Context) -> KeyFile:
     from crosslens import settings
     from crosslens.api.keys import KeyFile
 
-    return KeyFile(settings.load(context.obj.home).home / "keys.json")
+    return KeyFile(settings.load(context.obj.home).keys_path)

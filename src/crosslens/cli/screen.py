@@ -34,8 +34,9 @@ def opened(context: typer.Context, **overrides: Any) -> Iterator[App]:
     from crosslens import settings, telemetry, wiring
 
     state: State = context.obj
-    telemetry.configure(verbose=state.verbose)
-    with wiring.build(settings.load(state.home, **overrides)) as app:
+    own = settings.load(state.home, **overrides)
+    telemetry.configure(verbose=state.verbose, level=own.log_level, format=own.log_format)
+    with wiring.build(own) as app:
         yield app
 
 

@@ -75,7 +75,7 @@ def require_key(settings: Settings) -> None:
     from crosslens.api.keys import KeyFile
     from crosslens.errors import InvalidRequest
 
-    if not KeyFile(settings.home / "keys.json").all():
+    if not KeyFile(settings.keys_path).all():
         raise InvalidRequest(
             f"host is {settings.host}, which others can reach, and there is no API key",
             hint="make one with `crosslens key new --role admin`, or listen on 127.0.0.1",

@@ -20,6 +20,7 @@ from crosslens.encode.statuses import error_of
 from crosslens.encode.towers import Row
 from crosslens.encode.wire_pb2_grpc import EncodeServiceStub
 from crosslens.errors import InvalidRequest
+from crosslens.telemetry import callers, tracing
 from crosslens.values import Space, Vectors
 
 TEXTS_AT_ONCE = 256
@@ -88,12 +89,13 @@ class EncodeClient:
             CrosslensError: the one that the service raised; Unavailable where it does not answer.
         """
         try:
-            return getattr(self._stub, method)(
-                request,
-                timeout=deadline_s or self._deadline_s,
-                metadata=self._metadata,
-                wait_for_ready=False,
-            )
+            with tracing.calling(method):
+                return getattr(self._stub, method)(
+                    request,
+                    timeout=deadline_s or self._deadline_s,
+                    metadata=(*self._metadata, *callers.told()),
+                    wait_for_ready=False,
+                )
         except grpc.RpcError as exc:
             raise error_of(exc, self.url) from exc
 

@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from time import monotonic
 
@@ -16,6 +17,8 @@ from crosslens.indexing.owner import is_dead, new_owner
 from crosslens.indexing.queue import Queue
 from crosslens.indexing.rows import RowMaker
 from crosslens.telemetry import logger
+from crosslens.telemetry.callers import Errand
+from crosslens.telemetry.tracing import span
 from crosslens.vectors.index import ProductRows, VectorIndex
 
 BURY_EVERY_S = 60.0
@@ -50,6 +53,7 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
+    errand: Errand
     changes: list[Change]
     rows: Future[list[ProductRows]]
     gone: list[int]
@@ -181,13 +185,24 @@ class Worker:
         changes = self._catalog.lease(limit=pace.batch, lease_s=pace.lease_s, owner=self._owner)
         if not changes:
             return None
-        products = self._catalog.read([change.product_id for change in changes])
-        live = [product for product in products.values() if not product.retired]
-        kept = {product.id for product in live}
-        gone = [c.product_id for c in changes if c.product_id not in kept]
-        return _Batch(changes, pool.submit(self._maker.rows, live, self._index.spec), gone)
+        errand = Errand("settle", {change.product_id: change.revision for change in changes})
+        with errand.going_on():
+            with span("catalog.read", products=len(changes)):
+                products = self._catalog.read([change.product_id for change in changes])
+            live = [product for product in products.values() if not product.retired]
+            kept = {product.id for product in live}
+            gone = [c.product_id for c in changes if c.product_id not in kept]
+            rows = pool.submit(copy_context().run, self._rows, live)
+        return _Batch(errand, changes, rows, gone)
 
     def _finish(self, batch: _Batch) -> int:
+        try:
+            with batch.errand.going_on():
+                return self._settled(batch)
+        finally:
+            batch.errand.end()
+
+    def _settled(self, batch: _Batch) -> int:
         try:
             self._write(batch.rows.result(), batch.gone)
         except TRANSIENT as exc:
@@ -195,7 +210,9 @@ class Worker:
             return 0
         except Exception:  # noqa: BLE001 - whatever one product does, the others are settled
             return sum(self._settle_alone(change) for change in batch.changes)
-        self._catalog.settle(batch.changes, owner=self._owner)
+        with span("catalog.settle", changes=len(batch.changes)):
+            self._catalog.settle(batch.changes, owner=self._owner)
+        self._log.info("settled", products=len(batch.changes), gone=len(batch.gone))
         return len(batch.changes)
 
     def _settle_alone(self, change: Change) -> int:
@@ -211,13 +228,16 @@ class Worker:
         return 1
 
     def _rows(self, products: Sequence[Product]) -> list[ProductRows]:
-        return self._maker.rows(products, self._index.spec)
+        with span("encode", of="products", products=len(products)):
+            return self._maker.rows(products, self._index.spec)
 
     def _write(self, rows: Sequence[ProductRows], gone: Sequence[int]) -> None:
         if rows:
-            self._index.upsert(rows)
+            with span("index.upsert", products=len(rows)):
+                self._index.upsert(rows)
         if gone:
-            self._index.delete(gone)
+            with span("index.delete", products=len(gone)):
+                self._index.delete(gone)
             self._maker.forget(gone)
 
     def _postpone(self, changes: Sequence[Change], exc: Exception) -> None:

@@ -15,7 +15,9 @@ from crosslens.encode import wire_pb2 as wire
 from crosslens.encode.wire_pb2_grpc import add_EncodeServiceServicer_to_server
 from crosslens.errors import InvalidRequest, Unavailable
 from crosslens.rpc.access import Access, Door
+from crosslens.rpc.calls import Calls, Numbers
 from crosslens.rpc.service import EncodeService, Limits, Models
+from crosslens.rpc.status_page import StatusPage, Told
 
 SERVICE = wire.DESCRIPTOR.services_by_name["EncodeService"].full_name
 _LARGEST_REPLY = 256 * 2**20
@@ -53,6 +55,9 @@ class Server:
     """
     An encode service that listens.
 
+    Args:
+        status: host and port on which it tells /health, /ready and /metrics over HTTP, if any.
+
     Raises:
         InvalidRequest: the certificate cannot be used.
         Unavailable: the address cannot be had.
@@ -66,11 +71,13 @@ class Server:
         address: str,
         limits: Limits | None = None,
         tls: Tls | None = None,
+        status: tuple[str, int] | None = None,
     ) -> None:
-        limits = limits or Limits()
+        limits, numbers = limits or Limits(), Numbers()
+        self._ready = False
         self._server = grpc.server(
             ThreadPoolExecutor(limits.threads, thread_name_prefix="rpc"),
-            interceptors=[Access(door)],
+            interceptors=[Calls(numbers), Access(door)],
             options=_options(limits),
             maximum_concurrent_rpcs=limits.calls,
         )
@@ -80,16 +87,22 @@ class Server:
         names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)
         self.port = self._listen(address, tls)
+        told = Told(lambda: self._ready, numbers.page, door)
+        self.status = StatusPage(*status, told) if status else None
 
     def start(self) -> None:
         """Answer; from now on it is ready."""
         self._server.start()
         self._tell(health_pb2.HealthCheckResponse.SERVING)
+        self._ready = True
 
     def stop(self, *, grace_s: float) -> None:
         """Say that it is no longer ready, refuse new calls, and finish those that are in."""
+        self._ready = False
         self._health.enter_graceful_shutdown()
         self._server.stop(grace_s).wait()
+        if self.status is not None:
+            self.status.close()
 
     def _tell(self, status: Any) -> None:
         for name in ("", SERVICE):

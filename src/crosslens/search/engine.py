@@ -18,6 +18,7 @@ from crosslens.search.present import Answer
 from crosslens.search.rank import Ranked, rank
 from crosslens.search.relevance import Curve, Curves
 from crosslens.search.request import SearchRequest
+from crosslens.telemetry.tracing import span
 from crosslens.values import Kind
 
 OWN_PICTURES = 4  # more views of the product asked about cost time and change little
@@ -95,6 +96,10 @@ class SearchEngine:
         Raises:
             Unavailable: the catalogue does not answer.
         """
+        with span("search", questions=len(requests)):
+            return self._answered(requests)
+
+    def _answered(self, requests: Sequence[SearchRequest]) -> list[Answer | CrosslensError]:
         started, notes = perf_counter(), self.notes()
         outcomes: dict[int, Answer | CrosslensError] = {}
         open_ones: dict[int, Asked] = {}
@@ -110,7 +115,8 @@ class SearchEngine:
                     outcomes[n] = page
                 elif _is_enough(asked, page):
                     curve = self.curves.get(asked.plan.kind)
-                    outcomes[n] = _answer(asked, page, notes, started, curve)
+                    with span("present", kind=asked.plan.kind):
+                        outcomes[n] = _answer(asked, page, notes, started, curve)
                 else:  # too many of what was found may not be shown: look deeper
                     asked.depth = min(4 * asked.depth, WIDEST)
                     continue
@@ -125,16 +131,17 @@ class SearchEngine:
 
     def _pages(self, questions: Sequence[Asked]) -> list[Page | CrosslensError]:
         matched = self._matcher.match(questions)
-        rankings = [
-            [] if isinstance(matches, CrosslensError) else rank(asked.plan, matches.found)
-            for asked, matches in zip(questions, matched, strict=True)
-        ]
+        with span("rank"):
+            rankings = [
+                [] if isinstance(matches, CrosslensError) else rank(asked.plan, matches.found)
+                for asked, matches in zip(questions, matched, strict=True)
+            ]
         firsts = (
             ranked.product_id
             for asked, ranking in zip(questions, rankings, strict=True)
             for ranked in ranking[: _step(asked, ranking)]
         )
-        products = self._catalog.read(list(dict.fromkeys(firsts)))
+        products = self._read(list(dict.fromkeys(firsts)))
         return [
             matches
             if isinstance(matches, CrosslensError)
@@ -151,17 +158,21 @@ class SearchEngine:
         for start in range(0, len(ranking), step):
             part = ranking[start : start + step]
             if start:
-                products = products | self._catalog.read([ranked.product_id for ranked in part])
+                products = products | self._read([ranked.product_id for ranked in part])
             seen += present.visible(part, products, exclude=asked.request.product_id)
             if len(seen) >= _wanted(asked):
                 break
         return seen, products
 
+    def _read(self, product_ids: Sequence[int]) -> dict[int, Product]:
+        with span("catalog.read", products=len(product_ids)):
+            return self._catalog.read(product_ids)
+
     def _with_own_pictures(self, request: SearchRequest) -> SearchRequest:
         """Replace a product to look like by its pictures, or by its title if it has none."""
         if request.product_id is None:
             return request
-        product = self._catalog.read([request.product_id]).get(request.product_id)
+        product = self._read([request.product_id]).get(request.product_id)
         if product is None or product.retired:
             raise NotFound(f"there is no product {request.product_id}")
         own = tuple(self._media.get(p.sha256) for p in product.pictures[:OWN_PICTURES])

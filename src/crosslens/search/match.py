@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
+from contextvars import copy_context
 from dataclasses import dataclass, field
 
 from crosslens.encode.encoder import Encoders, TextEncoder
 from crosslens.errors import CrosslensError, Overloaded, Unavailable
 from crosslens.search.plan import Plan, Probe, Purpose
 from crosslens.search.request import SearchRequest
+from crosslens.telemetry.tracing import span
 from crosslens.values import Candidate, Vectors
 from crosslens.vectors.filters import Filter
 from crosslens.vectors.index import VectorIndex
@@ -99,7 +101,8 @@ class Matcher:
         self, asked: Asked, purpose: Purpose, failed: dict[int, CrosslensError], place: int
     ) -> None:
         try:
-            asked.vectors[purpose] = _PICTURES[purpose](self.encoders, asked.request)
+            with span("encode", of="pictures", purpose=purpose):
+                asked.vectors[purpose] = _PICTURES[purpose](self.encoders, asked.request)
         except CrosslensError as exc:
             failed[place] = exc
 
@@ -107,12 +110,18 @@ class Matcher:
         if len(calls) == 1:  # nothing to overlap: spare the hop to another thread
             yield _outcome(lambda: self._ask(calls[0]))
             return
-        futures: list[Future[list[Found]]] = [self.pool.submit(self._ask, call) for call in calls]
+        futures: list[Future[list[Found]]] = [
+            self.pool.submit(copy_context().run, self._ask, call) for call in calls
+        ]
         for future in futures:
             yield _outcome(future.result)
 
     def _ask(self, call: _Call) -> list[Found]:
         """Return what is found for each question of the call."""
+        with span("probe", name=call.probe.name, questions=len(call.questions)):
+            return self._found(call)
+
+    def _found(self, call: _Call) -> list[Found]:
         first = call.questions[0]
         where = first.request.where
         if call.probe.purpose is None:
@@ -186,7 +195,8 @@ def _encode_words(
         words: row for row, words in enumerate({questions[n].request.words: 0 for n, _ in places})
     }
     try:
-        vectors = encoder.encode_queries(list(rows))
+        with span("encode", of="words", texts=len(rows), space=encoder.space.name):
+            vectors = encoder.encode_queries(list(rows))
     except CrosslensError as exc:
         failed.update((n, exc) for n, _ in places)
         return
