@@ -14,6 +14,7 @@ from crosslens.cli import (
     catalog,
     evaluate,
     experiment,
+    generate_training,
     export,
     imports,
     index,
@@ -54,6 +55,7 @@ app.add_typer(index.app, name="index")
 app.add_typer(model.app, name="model")
 app.add_typer(sample.app, name="sample")
 app.add_typer(train.app, name="train")
+train.app.command("generator")(generate_training.generator)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(duplicates_commands.app, name="duplicates")
 app.add_typer(scene.app, name="scene")

@@ -87,7 +87,7 @@ class CodecConfig(Training):
     px: int = 128
     patch: int = 16
     components: int = 96
-    width: int = 96
+    width: int = 80
     blocks: int = 3
     noise: float = 0.1
 
@@ -110,6 +110,7 @@ class FlowConfig(Training):
 
     Attributes:
         width, layers, heads: shape of the transformer; the width is a multiple of the heads.
+        fold: so many codes along an edge are seen as one: fewer, larger pieces are quicker.
         full_share: share of the titles that say everything; the others say what they say.
         empty_share: share of the titles that are left away, so that guidance has a counterpart.
         words_from: a bundle or run whose text tower reads the words and stays as it is.
@@ -119,9 +120,10 @@ class FlowConfig(Training):
     steps: int = 20_000
     batch: int = 96
     ema_decay: float = 0.997
-    width: int = 224
-    layers: int = 6
-    heads: int = 7
+    width: int = 256
+    layers: int = 5
+    heads: int = 4
+    fold: int = 2
     full_share: float = 0.5
     empty_share: float = 0.1
     words_from: Path

@@ -1,9 +1,9 @@
 """
 The flow of a generator: words → codes, by following a velocity from noise (rectified flow).
 
-A transformer sees the codes of a picture and the states of the words side by side (Esser et al.
-2024) and is told the time by scaling and shifting what its layers see (Peebles & Xie 2023). What it
-puts out is completed by the best linear guess for each component at each place (after Karras et al.
+A transformer sees the codes of a picture beside what a few learned questions found in the words,
+and is told the time by scaling and shifting what its layers see (Peebles & Xie 2023). What it puts
+out is completed by the best linear guess for each component at each place (after Karras et al.
 2022), so that it learns only what words and neighbours say.
 """
 
@@ -19,6 +19,7 @@ from crosslens.train.generator_config import FlowConfig
 from crosslens.train.model import TextTower
 
 WAVES = 64
+HEARD = 6
 
 
 class Reader(TextTower):
@@ -63,9 +64,10 @@ class Flow(nn.Module):
         self.register_buffer("spread", codec.spread.clone())
         shown = codec.spread * codec.scale
         self.register_buffer("weight", shown / shown.mean())
-        self.places = nn.Parameter(0.02 * torch.randn(places, width))
-        self.from_codes = nn.Linear(components, width)
-        self.from_words = nn.Linear(reader.width, width)
+        self.fold = Fold(round(places**0.5), config.fold)
+        self.places = nn.Parameter(0.02 * torch.randn(places // config.fold**2, width))
+        self.from_codes = nn.Linear(components * config.fold**2, width)
+        self.listen = Listener(reader.width, width, heads=config.heads)
         self.from_time = nn.Sequential(
             nn.Linear(2 * WAVES, width), nn.SiLU(), nn.Linear(width, width)
         )
@@ -73,7 +75,7 @@ class Flow(nn.Module):
         self.turn = nn.Linear(width, 6 * width)
         self.layers = nn.ModuleList(FlowLayer(width, config.heads) for _ in range(config.layers))
         self.last_turn = nn.Linear(width, 2 * width)
-        self.to_codes = nn.Linear(width, components)
+        self.to_codes = nn.Linear(width, components * config.fold**2)
         for last in (self.turn, self.last_turn, self.to_codes):
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
@@ -102,19 +104,66 @@ class Flow(nn.Module):
 
     def learned(self, codes: Tensor, time: Tensor, states: Tensor, mask: Tensor) -> Tensor:
         """Give what the linear guess misses, in its uncertainties."""
-        told = self.from_time(_waves(time)) + self.from_sum(states[:, 0])
-        told = functional.silu(told)
-        seen = torch.cat([self.from_codes(codes) + self.places, self.from_words(states)], 1)
-        count = codes.shape[1]
-        ones = mask.new_ones((mask.shape[0], count + 1))
-        open_ = torch.cat([ones, mask], 1).bool()[:, None, None]
+        told = functional.silu(self.from_time(_waves(time)) + self.from_sum(states[:, 0]))
+        heard = self.listen(states, mask)
+        folded = self.from_codes(self.fold(codes)) + self.places
+        seen = torch.cat([folded, heard], 1)
         turns = self.turn(told)
         for layer in self.layers:
-            seen = layer(seen, turns, open_)
+            seen = layer(seen, turns)
         shift, scale = self.last_turn(told)[:, None].chunk(2, -1)
-        seen = _even(seen[:, :count]) * (1 + scale) + shift
-        out: Tensor = self.to_codes(seen)
-        return out.float()
+        seen = _even(seen[:, : folded.shape[1]]) * (1 + scale) + shift
+        return self.fold.undo(self.to_codes(seen)).float()
+
+
+class Fold:
+    """Square groups of codes seen as one: [N, places, components] ↔ [N, groups, their numbers]."""
+
+    def __init__(self, side: int, by: int) -> None:
+        self._side, self._by = side // by, by
+
+    def __call__(self, codes: Tensor) -> Tensor:
+        """Fold."""
+        count, _, numbers = codes.shape
+        grid = codes.reshape(count, self._side, self._by, self._side, self._by, numbers)
+        return grid.transpose(2, 3).reshape(count, self._side**2, self._by**2 * numbers)
+
+    def undo(self, groups: Tensor) -> Tensor:
+        """Unfold."""
+        count, places, numbers = groups.shape
+        grid = groups.reshape(count, self._side, self._side, self._by, self._by, -1)
+        each = numbers // self._by**2
+        return grid.transpose(2, 3).reshape(count, places * self._by**2, each)
+
+
+class Listener(nn.Module):
+    """States of words [N, 1 + L, width] → what learned questions find in them: [N, HEARD, to]."""
+
+    def __init__(self, width: int, to: int, *, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.questions = nn.Parameter(torch.randn(HEARD, to))
+        self.keys_values = nn.Linear(width, 2 * to)
+        self.out = nn.Linear(to, to)
+
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        """Listen; `mask` [N, L] is 0 at padding."""
+        parts = self.keys_values(states).unflatten(-1, (2, self.heads, -1))
+        keys, values = parts.permute(2, 0, 3, 1, 4)
+        questions = self.questions.view(HEARD, self.heads, -1).transpose(0, 1)[None]
+        blocked = functional.pad((1.0 - mask.to(keys.dtype)) * -1e4, (1, 0))[:, None, None]
+        found = mixed(questions.expand(len(keys), -1, -1, -1), keys, values, blocked)
+        out: Tensor = self.out(found.transpose(1, 2).flatten(2))
+        return out
+
+
+def mixed(queries: Tensor, keys: Tensor, values: Tensor, blocked: Tensor | None = None) -> Tensor:
+    """Attend, spelled out: on a CPU, for so few tokens, quicker to learn by than the fused one."""
+    scores = queries @ keys.transpose(-1, -2) * queries.shape[-1] ** -0.5
+    if blocked is not None:
+        scores = scores + blocked
+    found: Tensor = scores.softmax(-1).to(values.dtype) @ values
+    return found
 
 
 class FlowLayer(nn.Module):
@@ -130,19 +179,18 @@ class FlowLayer(nn.Module):
             nn.Linear(width, 2 * width), nn.GELU(approximate="tanh"), nn.Linear(2 * width, width)
         )
 
-    def forward(self, seen: Tensor, turns: Tensor, open_: Tensor) -> Tensor:
-        """Mix [N, T, width]; `open_` [N, 1, 1, T] is false at padding."""
+    def forward(self, seen: Tensor, turns: Tensor) -> Tensor:
+        """Mix [N, T, width]."""
         turned = (turns + self.own_turn)[:, None].chunk(6, -1)
-        seen = seen + turned[2] * self._attend(_even(seen) * (1 + turned[1]) + turned[0], open_)
+        seen = seen + turned[2] * self._attend(_even(seen) * (1 + turned[1]) + turned[0])
         thought: Tensor = self.thought(_even(seen) * (1 + turned[4]) + turned[3])
         return seen + turned[5] * thought
 
-    def _attend(self, seen: Tensor, open_: Tensor) -> Tensor:
+    def _attend(self, seen: Tensor) -> Tensor:
         width = seen.shape[-1]
         parts = self.queries_keys_values(seen).unflatten(-1, (3, self.heads, width // self.heads))
         queries, keys, values = parts.permute(2, 0, 3, 1, 4)
-        mixed = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=open_)
-        out: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
+        out: Tensor = self.out(mixed(queries, keys, values).transpose(1, 2).flatten(2))
         return out
 
 

@@ -1,0 +1,1 @@
+"""Words → pictures: the wish, the protocol, and what draws."""
