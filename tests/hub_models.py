@@ -248,21 +248,45 @@ def clip_in_sentence_layout(folder: Path) -> Path:
     return folder
 
 
-def roberta(folder: Path) -> Path:
-    """A multilingual RoBERTa, as E5 and GTE have it: SentencePiece, positions after the padding."""
-    readme(folder)
+def _roberta_words() -> list[tuple[str, float]]:
     own = [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -3.0)]
     own += [(f"▁{word}", -4.0) for word in ("red", "shoe", "dress", "a", "query", "红色", "word")]
     letters = dict.fromkeys("abcdefghijklmnopqrstuvwxyz红色连衣裙:0123456789")
     own += [(letter, -6.0) for letter in letters]
-    own += [("<mask>", 0.0)]
-    config = library.XLMRobertaConfig(
-        vocab_size=len(own), max_position_embeddings=66, pad_token_id=1, **SHAPE
+    return [*own, ("<mask>", 0.0)]
+
+
+def roberta(folder: Path) -> Path:
+    """A multilingual RoBERTa, as E5 and GTE have it: SentencePiece, positions after the padding."""
+    _roberta(folder, library.XLMRobertaModel)
+    return sentence(folder, query="query: ", document="passage: ")
+
+
+def bge_reranker(folder: Path, *, numbers: int = 1) -> Path:
+    """A multilingual cross-encoder as BGE's: an XLM-RoBERTa with one number per pair."""
+    return _roberta(folder, library.XLMRobertaForSequenceClassification, num_labels=numbers)
+
+
+def ms_marco(folder: Path) -> Path:
+    """A cross-encoder as MiniLM's for MS MARCO: a BERT that knows question from text by types."""
+    readme(folder)
+    bert_words(folder, do_lower_case=True, model_max_length=64, tokenizer_class="BertTokenizer")
+    config = library.BertConfig(
+        vocab_size=vocabulary_size(), max_position_embeddings=64, num_labels=1, **SHAPE
     )
-    saved(folder, library.XLMRobertaModel(config))
+    saved(folder, library.BertForSequenceClassification(config))
+    library.AutoTokenizer.from_pretrained(folder).save_pretrained(folder)
+    return folder
+
+
+def _roberta(folder: Path, kind: Any, **config: Any) -> Path:
+    readme(folder)
+    own = _roberta_words()
+    shape = {"vocab_size": len(own), "max_position_embeddings": 66, "pad_token_id": 1, **SHAPE}
+    saved(folder, kind(library.XLMRobertaConfig(**shape, **config)))
     words = library.XLMRobertaTokenizer(vocab=own, model_max_length=64)
     words.save_pretrained(folder)
-    return sentence(folder, query="query: ", document="passage: ")
+    return folder
 
 
 def t5(folder: Path) -> Path:

@@ -42,6 +42,7 @@ from crosslens.errors import (
     Unauthenticated,
     Unavailable,
 )
+from crosslens.evaluate.gatekeeping import Gatekeeper, read_gate
 from crosslens.indexing.duplicates import Scanner
 from crosslens.indexing.importing import Importer, Indexing, Tally, import_and_index
 from crosslens.indexing.kept import KeptVectors
@@ -61,6 +62,7 @@ from crosslens.indexing.rows import ProductText, RowMaker
 from crosslens.indexing.worker import Pace, Worker
 from crosslens.objects import Bucket, Place
 from crosslens.pictures import Limits
+from crosslens.search.crossing import CrossEncoder
 from crosslens.search.engine import SearchEngine, Searcher
 from crosslens.search.learned import read_ranker
 from crosslens.search.match import Matcher
@@ -97,6 +99,8 @@ PROBE_THREADS = 32
 WORKER_AGAIN_S = 5.0
 RELEVANCE = "relevance.json"
 RANKERS = "rankers"
+GATE = "gate.yaml"
+SHIPPED_SETS = {"sample": Path(crosslens.bundled.__file__).parent / "sample"}
 
 
 class App:
@@ -126,7 +130,7 @@ class App:
         self._closing = ExitStack()
         self._loaded: dict[str, Model] = {}
         self._lag: Callable[[], int] = lambda: 0  # messages of a broker, while there is one
-        self._rankers: dict[str, Reranker] = {}
+        self._rerankers: dict[str, Reranker] = {}
 
     def close(self) -> None:
         """Release files, threads and connections, in reverse order of their making."""
@@ -290,13 +294,16 @@ class App:
     @cached_property
     def engine(self) -> SearchEngine:
         """Search."""
-        pool = ThreadPoolExecutor(PROBE_THREADS, thread_name_prefix="probe")
-        self._closing.callback(pool.shutdown, cancel_futures=True)
-        matcher = Matcher(self.query_encoders, self.index, query_tokens, pool)
-        engine = SearchEngine(self.catalog, self.media, matcher, alpha=self.alpha)
+        engine = self._engine_over(self.index)
         engine.notes = self._notes
         engine.curves = read_curves(self.settings.home / RELEVANCE, self.probe_spaces)
         return engine
+
+    def _engine_over(self, index: VectorIndex) -> SearchEngine:
+        pool = ThreadPoolExecutor(PROBE_THREADS, thread_name_prefix="probe")
+        self._closing.callback(pool.shutdown, cancel_futures=True)
+        matcher = Matcher(self.query_encoders, index, query_tokens, pool)
+        return SearchEngine(self.catalog, self.media, matcher, alpha=self.alpha)
 
     @property
     def alpha(self) -> float:
@@ -344,9 +351,10 @@ class App:
         switching: Callable[[], AbstractContextManager[object]] = nullcontext,
         *,
         fresh: bool = False,
+        accept: Callable[[VectorIndex], None] = lambda index: None,
     ) -> Rebuilt:
         """
-        Replace the live index by one that fits the settings; see `rebuild` for `switching`.
+        Replace the live index by one that fits the settings; see `rebuild` for what is called.
 
         Args:
             fresh: whether everything is encoded again, also what was kept.
@@ -363,12 +371,53 @@ class App:
                 threads=self.threads,
                 progress=progress,
                 switching=switching,
+                accept=accept,
             )
         except BaseException:
             self.index_store.want(former)
             raise
         self._keep_own_vectors()
         return done
+
+    def succeed(
+        self,
+        former: Callable[[], Searcher],
+        progress: Progress,
+        switching: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> Rebuilt:
+        """
+        Take over from other bundles: build the index, pass the gate if there is one, and switch.
+
+        Args:
+            former: gives what answers now, which a gate may compare with.
+
+        Raises:
+            Conflict: the gate of the home does not let these bundles pass.
+        """
+        gate = read_gate(self.settings.home / GATE)
+        if gate is None or not self.catalog.summary().products:
+            return self.rebuild(progress, switching)
+        keeper = Gatekeeper(
+            gate, self.judged_folder(gate.set), self.catalog, self.media, self.threads
+        )
+        name = ", ".join(self.purposes())
+
+        def accept(index: VectorIndex) -> None:
+            keeper.require(name, self._engine_over(index), former)
+
+        return self.rebuild(progress, switching, accept=accept)
+
+    def judged_folder(self, name: str) -> Path:
+        """
+        Find a judged set: of the home, else one that comes along.
+
+        Raises:
+            NotFound: there is none of this name.
+        """
+        for folder in (self.settings.home / "judged" / name, SHIPPED_SETS.get(name)):
+            if folder is not None and folder.is_dir():
+                return folder
+        raise NotFound(f"there is no judged set {name!r}")
 
     def beside(self, purpose: str, name: str) -> App:
         """
@@ -508,10 +557,42 @@ class App:
     def known(self) -> Known:
         """Return what scenes may speak of; reads the rankers of the home anew."""
         folder = self.settings.home / RANKERS
-        self._rankers = {
+        rankers = {
             path.stem: read_ranker(path, query_tokens) for path in sorted(folder.glob("*.json"))
         }
-        return Known(rerankers=tuple(self._rankers), types=self.settings.attributes)
+        self._rerankers |= rankers  # scenes that still answer may name one that is gone
+        crossing, others = self._bundles_that_rank()
+        return Known(
+            rerankers=(*rankers, *crossing),
+            others={name: why for name, why in others.items() if name not in rankers},
+            load=lambda name: None if name in rankers else self._load_cross_encoder(name),
+            types=self.settings.attributes,
+        )
+
+    def _bundles_that_rank(self) -> tuple[list[str], dict[str, str]]:
+        """Return the cross-encoders of the shelf, and why its other bundles are none."""
+        crossing, others = [], {}
+        for name in self.shelf.names():
+            try:
+                card = self.shelf.card(name)
+            except CrosslensError as exc:
+                others[name] = f"a bundle that cannot be used: {exc.message}"
+                continue
+            if card.reranker is not None:
+                crossing.append(name)
+            else:
+                others[name] = f"a bundle that is no cross-encoder: it has {_and(card.towers)}"
+        return crossing, others
+
+    def _load_cross_encoder(self, name: str) -> None:
+        """Load a cross-encoder once; it runs where searches run."""
+        if name in self._rerankers:
+            return
+        loaded = load_bundle(self.shelf.folder(name), device=self.settings.device)
+        if loaded.reranker is None:
+            raise BrokenBundle(f"bundle {name} is no cross-encoder")
+        loaded.check().require(name)
+        self._rerankers[name] = CrossEncoder(loaded.reranker)
 
     @property
     def probe_spaces(self) -> dict[str, str]:
@@ -534,7 +615,7 @@ class App:
             looks=lambda: self.index_store.live().spec.picture[-1],
             tokens=query_tokens,
             types=self.settings.attributes,
-            rerankers=lambda: self._rankers,
+            rerankers=lambda: self._rerankers,
             log=self.exposures.put,
         )
 
@@ -665,7 +746,7 @@ class App:
             rebuild=serving.rebuild,
             use=serving.use,
             shelf=self.shelf,
-            judged={"sample": Path(crosslens.bundled.__file__).parent / "sample"},
+            judged=SHIPPED_SETS,
         )
         bounds = _bounds(self.settings, open_door=open_door)
         sorts = {(True, True): "", (False, True): "-api", (True, False): "-worker"}
@@ -829,14 +910,19 @@ class LoadedBundle:
     @property
     def _text(self) -> OnnxText:
         if self._bundle.text is None:
-            raise BrokenBundle(f"bundle {self.card.name} has no text tower")
+            raise BrokenBundle(f"bundle {self.card.name} has no text tower", hint=self._hint)
         return self._bundle.text
 
     @property
     def _picture(self) -> OnnxPictures:
         if self._bundle.picture is None:
-            raise BrokenBundle(f"bundle {self.card.name} has no picture tower")
+            raise BrokenBundle(f"bundle {self.card.name} has no picture tower", hint=self._hint)
         return self._bundle.picture
+
+    @property
+    def _hint(self) -> str | None:
+        crossing = self.card.reranker is not None
+        return "it is a cross-encoder: name it as rank.reranker of a scene" if crossing else None
 
     def token_ids(self, texts: Sequence[str], *, queries: bool) -> list[Row]:
         """Cut words into token ids."""
@@ -886,6 +972,10 @@ def build(settings: Settings, **parts: Any) -> Iterator[App]:
         yield app
     finally:
         app.close()
+
+
+def _and(towers: Sequence[str]) -> str:
+    return " and ".join(f"a {tower} tower" for tower in towers)
 
 
 def _product_text(card: TextCard, product: Product) -> str:

@@ -13,9 +13,11 @@ from crosslens.api import (
     batch,
     duplicates,
     embeddings,
+    experiments,
     feedback,
     health,
     imports,
+    judging,
     models,
     openapi,
     problems,
@@ -41,9 +43,11 @@ PARTS = (
     upkeep,
     models,
     quality,
+    judging,
     duplicates,
     embeddings,
     feedback,
+    experiments,
 )
 _TOLD = ["ETag", "Idempotency-Replayed", "Location", "Retry-After", "X-Request-Id"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from itertools import chain, islice
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -13,15 +14,17 @@ from crosslens.api import bodies, openapi
 from crosslens.api.answers import json_response, written
 from crosslens.api.entrance import allow, runtime_of
 from crosslens.api.keys import Role
+from crosslens.api.listing import SCANNED
 from crosslens.api.products import ProductId, live
 from crosslens.api.runtime import Runtime
-from crosslens.api.schemas import Id, ProductOut, Wire, product_object
+from crosslens.api.schemas import MAX_ID, Id, ProductOut, Wire, product_object
 from crosslens.api.tasks import Progress
 from crosslens.api.upkeep import TaskOut, submitted
 from crosslens.catalog.duplicates import Tier, Verdict
+from crosslens.catalog.product import Product
 from crosslens.errors import InvalidRequest
 from crosslens.indexing.clusters import ALL_TIERS, Cluster, merge, open_clusters
-from crosslens.search.titles import suggest
+from crosslens.search.titles import is_untitled, suggest
 
 router = APIRouter(tags=["duplicates"])
 
@@ -89,6 +92,17 @@ class TitlesOut(Wire):
     titles: list[TitleOut]
 
 
+class UntitledOut(Wire):
+    """
+    Products whose title tells nothing, by rising id; where `next` is set, there may be more.
+
+    One request looks at 20,000 products at most, so a page may hold fewer than asked for.
+    """
+
+    products: list[ProductOut]
+    next: int | None = Field(description="`after` of the next page")
+
+
 @router.get("/duplicates", dependencies=[Reads], response_model=ClustersOut)
 async def list_duplicates(
     request: Request,
@@ -136,6 +150,34 @@ async def suggest_titles(
     """Suggest titles by the pictures of a product."""
     runtime = runtime_of(request)
     return json_response(await runtime.lanes.search.run(_titles, runtime, product_id, limit))
+
+
+@router.get("/untitled", dependencies=[Reads], response_model=UntitledOut)
+async def list_untitled(
+    request: Request,
+    after: Annotated[int, Query(ge=0, le=MAX_ID)] = 0,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+) -> Response:
+    """List products with pictures whose title is a number or the name of a file."""
+    runtime = runtime_of(request)
+    return json_response(await runtime.lanes.read.run(_untitled, runtime, after, limit))
+
+
+def _untitled(runtime: Runtime, after: int, limit: int) -> bytes:
+    catalog = runtime.services.catalog
+    stream = chain.from_iterable(catalog.stream(after=after))
+    found: list[Product] = []
+    reached = None
+    for product in islice(stream, SCANNED):
+        if product.pictures and is_untitled(product):
+            found.append(product)
+        reached = product.id
+        if len(found) == limit:
+            break
+    more = next(stream, None) is not None
+    unsettled = catalog.waiting([product.id for product in found])
+    rows = [product_object(product, unsettled) for product in found]
+    return written({"products": rows, "next": reached if more else None})
 
 
 def _listed(runtime: Runtime, tiers: Sequence[Tier], page: slice) -> bytes:

@@ -35,7 +35,7 @@ class ModelOut(Wire):
     about: str
     space: str
     dim: int
-    towers: list[Literal["text", "picture"]]
+    towers: list[Literal["text", "picture", "reranker"]]
     licence: str
     used_for: list[str]
     error: str | None = None
@@ -95,12 +95,11 @@ def _model(shelf: Shelf, name: str, used_for: list[str]) -> dict[str, Any]:
 
 
 def _told(card: Card) -> dict[str, Any]:
-    towers = {"text": card.text, "picture": card.picture}
     return {
         "name": card.name,
         "about": card.about,
         "space": card.space,
         "dim": card.dim,
-        "towers": [name for name, tower in towers.items() if tower],
+        "towers": list(card.towers),
         "licence": card.licence,
     }

@@ -20,11 +20,15 @@ from crosslens.api.runtime import Runtime
 from crosslens.api.schemas import KindName, Wire
 from crosslens.api.tasks import Progress
 from crosslens.api.upkeep import TaskOut, in_phase, submitted
+from crosslens.corpora.golden import QUERIES
 from crosslens.corpora.judged import JUDGES, JudgedSet, judges, open_judged
 from crosslens.errors import InvalidRequest, NotFound
 from crosslens.evaluate.asking import Asker
+from crosslens.evaluate.calibrating import Hearing
+from crosslens.evaluate.calibrating import measured as calibration
 from crosslens.evaluate.judge import ask, report
 from crosslens.evaluate.kept import Asked, Kept, asked, beside
+from crosslens.search.engine import Searcher
 from crosslens.search.request import Fusion, SearchRequest
 from crosslens.values import Kind
 
@@ -50,17 +54,26 @@ class EvaluationIn(Wire):
     language: Literal["en", "zh"] | None = None
     queries: int | None = Field(None, ge=1, le=100_000, description="only the first so many")
     depth: int = Field(100, ge=1, le=999, description="results per query")
+    scene: str | None = Field(
+        None, min_length=1, max_length=100, description="ask within this scene"
+    )
 
 
 class JudgedOut(Wire):
-    """A judged set, and the kinds of search that it can judge."""
+    """A judged set, and the kinds of search that it can judge; `own`: it may be judged in."""
 
     name: str
     kinds: list[str]
+    own: bool
 
 
 class RunOut(Wire):
-    """A run and its measures; `report` has means, 95 % intervals, and parts by language."""
+    """
+    A run and its measures.
+
+    `report` has means, 95 % intervals, parts by language, and as `calibration` how true scores are
+    as probabilities (expected calibration errors; null where too little is judged).
+    """
 
     id: str
     name: str
@@ -181,32 +194,35 @@ async def compare_runs(request: Request, run: RunId, other: RunId) -> Response:
 
 def _judged(runtime: Runtime) -> list[dict[str, Any]]:
     found = []
-    for name, folder in sorted(_folders(runtime).items()):
+    for name, folder in sorted(folders(runtime).items()):
         kinds = [kind.value for kind in JUDGES if judges(folder, kind)]
         if kinds:
-            found.append({"name": name, "kinds": kinds})
+            own = folder != runtime.services.judged.get(name)
+            found.append({"name": name, "kinds": kinds, "own": own and (folder / QUERIES).exists()})
     return found
 
 
-def _folders(runtime: Runtime) -> dict[str, FilePath]:
+def folders(runtime: Runtime) -> dict[str, FilePath]:
+    """Return the folders of judged sets by name; those of the home come first."""
     own = runtime.services.home / "judged"
     folders = {p.name: p for p in own.iterdir() if p.is_dir()} if own.is_dir() else {}
     return {**runtime.services.judged, **folders}
 
 
 def _opened(runtime: Runtime, body: EvaluationIn) -> JudgedSet:
-    folders = _folders(runtime)
-    if body.set not in folders:
-        known = ", ".join(sorted(folders)) or "none"
+    there = folders(runtime)
+    if body.set not in there:
+        known = ", ".join(sorted(there)) or "none"
         raise NotFound(f"there is no judged set {body.set!r}; there are: {known}")
     judged = open_judged(
-        folders[body.set],
+        there[body.set],
         Kind(body.kind),
         language=body.language,
         limit=body.queries,
         gallery=False,
     )
     _require_known(runtime, judged)
+    _searcher(runtime, body.scene)
     return judged
 
 
@@ -228,12 +244,17 @@ def _evaluated(
     base = SearchRequest(
         ANY, kind=Kind(body.kind), alpha=body.alpha, fusion=Fusion(body.fusion), limit=body.depth
     )
-    asker = Asker(services.engine, services.catalog, services.media, base)
+    hearing = Hearing()
+    engine = _searcher(runtime, body.scene)
+    asker = Asker(engine, services.catalog, services.media, base, [hearing])
     run = ask(
         judged.queries, asker, judged.qrels, threads=THREADS, progress=in_phase(step, "asking")
     )
+    truth = calibration(hearing, judged.qrels)
     measured = replace(
-        report(judged.queries, run, judged.qrels), products=services.catalog.summary().products
+        report(judged.queries, run, judged.qrels),
+        products=services.catalog.summary().products,
+        details={"calibration": None if truth is None else truth.as_json()},
     )
     kept = Kept(
         id=secrets.token_hex(8),
@@ -247,8 +268,18 @@ def _evaluated(
     return {"run": kept.id}
 
 
+def _searcher(runtime: Runtime, scene: str | None) -> Searcher:
+    stage = runtime.services.scenes
+    if scene is None:
+        return runtime.services.engine
+    if stage is None:
+        raise NotFound("this service has no scenes")
+    stage.scenes().get(scene)
+    return stage.within(scene)
+
+
 def _name(body: EvaluationIn) -> str:
-    parts = [body.set, body.kind, body.language or ""]
+    parts = [body.set, body.kind, body.language or "", body.scene or ""]
     return " · ".join(part for part in parts if part) + (
         "" if body.alpha is None else f" · α {body.alpha:g}"
     )

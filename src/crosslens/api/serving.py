@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from crosslens.encode.model import Model
 from crosslens.errors import CrosslensError, Overloaded, Unavailable, WrongSpace
 from crosslens.indexing.rebuild import Rebuilt
-from crosslens.search.engine import SearchEngine
+from crosslens.search.engine import SearchEngine, Searcher
 from crosslens.search.present import Answer
 from crosslens.search.request import SearchRequest
 
@@ -45,6 +45,12 @@ class Wing(Protocol):
 
     def rebuild(self, progress: Step, switching: Switching = ...) -> Rebuilt:
         """Build an index for these bundles beside the live one, and switch."""
+        ...
+
+    def succeed(
+        self, former: Callable[[], Searcher], progress: Step, switching: Switching = ...
+    ) -> Rebuilt:
+        """Take over from another wing, if the gate lets these bundles pass; else raise."""
         ...
 
     def close(self) -> None:
@@ -122,14 +128,15 @@ class Serving:
         Switch to a bundle: check it, build the index for it beside the live one, and exchange.
 
         Raises:
-            CrosslensError: it is missing or broken; what served goes on serving.
+            CrosslensError: it is missing or broken, or the gate does not let it pass; what served
+                goes on serving.
         """
         if self._beside is None:
             raise Unavailable("this service has one set of bundles only")
         other = self._beside(purpose, name)
         former = self._wing
         try:
-            done = other.rebuild(progress, lambda: self._exchange(other))
+            done = other.succeed(lambda: former.engine, progress, lambda: self._exchange(other))
         except BaseException:
             other.close()
             raise

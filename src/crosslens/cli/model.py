@@ -42,12 +42,11 @@ def list_(context: typer.Context, as_json: Json = False) -> None:
 
 
 def _row(card: Card, purposes: list[str]) -> dict[str, Any]:
-    towers = {"text": card.text, "picture": card.picture}
     return {
         "name": card.name,
         "space": card.space,
         "dim": card.dim,
-        "towers": [name for name, tower in towers.items() if tower],
+        "towers": list(card.towers),
         "licence": card.licence,
         "used_for": purposes,
         "about": card.about,
@@ -99,7 +98,11 @@ def use(
     ] = "cross-modal",
     as_json: Json = False,
 ) -> None:
-    """Switch to a bundle: check it, build the index for it beside the live one, and switch."""
+    """
+    Switch to a bundle: check it, build the index for it beside the live one, and switch.
+
+    Where the home has a gate.yaml, its golden queries are asked before the switch.
+    """
     from crosslens import settings, wiring
     from crosslens.cli.progress import progress
 
@@ -111,8 +114,12 @@ def use(
     name = str(Path(name).expanduser().absolute()) if "/" in name else name
     with wiring.build(own.model_copy(update={setting: name})) as app:
         app.bundle(name).check().require(name)
-        with progress(app.catalog.summary().products) as bar:
-            done = app.rebuild(progress=lambda n, total: bar("rebuilding", n))
+        parts = {"catalog": app.catalog, "media": app.media, "index_store": app.index_store}
+        with (
+            wiring.build(own, **parts) as former,
+            progress(app.catalog.summary().products) as bar,
+        ):
+            done = app.succeed(lambda: former.engine, lambda n, total: bar("rebuilding", n))
         settings.write_value(own.home, setting, name)
         app.worker().drain()
     if as_json:

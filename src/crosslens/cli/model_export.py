@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -58,10 +60,15 @@ def export(
     about: Annotated[str | None, typer.Option(help="One sentence for the card.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Make a bundle of a pretrained model, if it agrees with the original."""
+    """
+    Make a bundle of a pretrained model, if it agrees with the original.
+
+    Encoders become bundles for `model use`; cross-encoders, which judge a question and a text
+    together, become rerankers that scenes may name.
+    """
     _require_extra()
     from crosslens.hubs.drift import Sample
-    from crosslens.hubs.export import Order, export_model
+    from crosslens.hubs.export import Order
     from crosslens.hubs.find import Search
     from crosslens.hubs.folder import licence_of
     from crosslens.hubs.listing import Hub
@@ -80,7 +87,6 @@ def export(
         first = _found(stack, model, search)
         second = _found(stack, pictures, search) if pictures else first
         named = name or _bundle_name(first.name, own)
-        text, picture = _sides(first, second, towers, wishes)
         folder = Path(named) if "/" in named else app.settings.home / "bundles" / named
         order = Order(
             name=folder.name,
@@ -92,7 +98,7 @@ def export(
             precision=own,
             sample=Sample() if own is Precision.FP32 else _sample(app),
         )
-        done = export_model(text, picture, folder, order, say=say)
+        done = _made(first, second, towers, wishes)(folder, order, say=say)
     _report(done, folder, as_json=as_json)
 
 
@@ -129,6 +135,24 @@ def _found(stack: ExitStack, model: str, search: Search) -> ModelFolder:
     with open_client() as client, downloading(model) as bar:
         folder = find_model(client, model, search, progress=bar)
     return stack.enter_context(safe(folder, pickled=search.pickled))
+
+
+def _made(
+    first: ModelFolder, second: ModelFolder, towers: str, wishes: Wishes
+) -> Callable[..., Exported]:
+    """Load what a model consists of; return what writes it as a bundle."""
+    from crosslens.hubs.crossing import export_reranker
+    from crosslens.hubs.export import export_model
+    from crosslens.hubs.pairs import is_cross_encoder, pair_side
+
+    if not is_cross_encoder(first):
+        return partial(export_model, *_sides(first, second, towers, wishes))
+    if second is not first or towers != "both" or wishes.pooling:
+        raise InvalidRequest(
+            f"{first.name} is a cross-encoder, which makes no vectors",
+            hint="leave out --pictures, --towers and --pooling",
+        )
+    return partial(export_reranker, pair_side(first, wishes))
 
 
 def _sides(
@@ -190,6 +214,10 @@ def _report(done: Exported, folder: Path, *, as_json: bool) -> None:
         say(f"{kind}: differs from the original by {found:.1e} at most")
     for kind, cost in done.drift.items():
         say(f"{kind} in {card.precision}: {cost}")
+    if card.reranker:
+        print(f"{folder}: a reranker, licence {card.licence}")
+        print(f"hint: scenes use it as rank.reranker: {card.name}")
+        return
     print(f"{folder}: {card.dim} numbers, licence {card.licence}")
     print(f"hint: `crosslens model use {card.name}` switches to it; {_purposes(card)}")
 

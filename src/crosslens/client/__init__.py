@@ -12,6 +12,18 @@ from crosslens.client.answers import (
 )
 from crosslens.client.blocking import Client
 from crosslens.client.retrying import Patience
+from crosslens.client.shaping import (
+    DuplicateCluster,
+    DuplicatePage,
+    ExperimentsReport,
+    GoldenQuery,
+    JudgingCandidate,
+    SceneInfo,
+    SceneLayer,
+    SceneList,
+    SuggestedTitle,
+    UntitledPage,
+)
 from crosslens.client.tending import (
     AskedQuery,
     Compared,
@@ -31,17 +43,27 @@ __all__ = [
     "BatchResult",
     "Client",
     "Compared",
+    "DuplicateCluster",
+    "DuplicatePage",
     "EvaluationRun",
+    "ExperimentsReport",
+    "GoldenQuery",
     "Hit",
     "ImportJob",
     "IndexState",
     "JudgedSet",
+    "JudgingCandidate",
     "Model",
     "Patience",
     "Picture",
     "Product",
     "ProductPage",
     "Readiness",
+    "SceneInfo",
+    "SceneLayer",
+    "SceneList",
+    "SuggestedTitle",
     "Task",
     "TrafficStep",
+    "UntitledPage",
 ]

@@ -113,10 +113,11 @@ class TrafficStep(FromJson):
 
 @dataclass(frozen=True, slots=True)
 class JudgedSet(FromJson):
-    """A judged set, and the kinds of search that it can judge."""
+    """A judged set, and the kinds of search that it can judge; `own`: it may be judged in."""
 
     name: str
     kinds: Sequence[str]
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +182,7 @@ class Evaluation(TypedDict, total=False):
     language: str | None
     queries: int | None
     depth: int
+    scene: str | None
 
 
 def index_state() -> Call[IndexState]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from crosslens.corpora.jsonl import read_objects
@@ -17,6 +18,7 @@ from crosslens.errors import InvalidRequest
 QUERIES = "queries.jsonl"
 QRELS = "qrels.tsv"
 MOST_GRADE = 10
+_WRITING = Lock()  # a set is read, changed and written by one thread at a time
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -65,24 +67,49 @@ class GoldenSet:
             return {}
         qrels = read_qrels(self.folder / QRELS) if (self.folder / QRELS).exists() else Qrels()
         return {
-            str(row["id"]): Golden(str(row["text"]), qrels.get(str(row["id"]), {}))
-            for _, row in read_objects(self.folder / QUERIES)
+            name: Golden(str(row["text"]), qrels.get(name, {}))
+            for name, row in self._rows().items()
         }
+
+    def _rows(self) -> dict[str, dict[str, Any]]:
+        """Return the questions as the file has them, with whatever else it says of them."""
+        if not (self.folder / QUERIES).exists():
+            return {}
+        return {str(row["id"]): row for _, row in read_objects(self.folder / QUERIES)}
 
     def add(self, questions: Iterable[Golden]) -> int:
         """Add questions, or judgements to one that is there; return how many were given."""
-        held = self.read()
-        by_words = {golden.words: name for name, golden in held.items()}
-        added = 0
-        for golden in questions:
-            words = golden.words.strip()
+        with _WRITING:
+            held = self.read()
+            by_words = {golden.words: name for name, golden in held.items()}
+            added = 0
+            for golden in questions:
+                words = golden.words.strip()
+                name = by_words.get(words) or _fresh(held)
+                known = held[name].right if name in held else {}
+                held[name] = Golden(words, {**known, **golden.right})
+                by_words[words] = name
+                added += 1
+            self._write(held)
+        return added
+
+    def judge(self, words: str, grades: Mapping[str, int | None]) -> Golden:
+        """
+        Set grades of a question, which is added if it is new; None takes a judgement back.
+
+        Raises:
+            InvalidRequest: the words are blank, or a key or a grade is not allowed.
+        """
+        words = " ".join(words.split())
+        with _WRITING:
+            held = self.read()
+            by_words = {golden.words: name for name, golden in held.items()}
             name = by_words.get(words) or _fresh(held)
             known = held[name].right if name in held else {}
-            held[name] = Golden(words, {**known, **golden.right})
-            by_words[words] = name
-            added += 1
-        self._write(held)
-        return added
+            right = {key: grade for key, grade in {**known, **grades}.items() if grade is not None}
+            held[name] = Golden(words, right)
+            self._write(held)
+        return held[name]
 
     def export(self, folder: Path, layout: Layout, products: Iterable[Mapping[str, str]]) -> None:
         """Write the set for other tools; `products` have _id, title and text, for BEIR's corpus."""
@@ -103,7 +130,11 @@ class GoldenSet:
 
     def _write(self, held: Mapping[str, Golden]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        rows = ({"id": name, "text": golden.words} for name, golden in held.items())
+        known = self._rows()
+        rows = [
+            {**known.get(name, {}), "id": name, "text": golden.words}
+            for name, golden in held.items()
+        ]
         _write_lines(self.folder / QUERIES, map(_json, rows))
         draft = self.folder / f"{QRELS}.new"
         write_qrels(draft, {name: golden.right for name, golden in held.items() if golden.right})

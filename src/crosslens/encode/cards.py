@@ -19,6 +19,8 @@ MAX_TOKENS = 8192
 MAX_SIDE = 4096
 TEXT_FIELDS = (("title",), ("description",), ("title", "description"), ("description", "title"))
 
+PARTS = ("text", "picture", "reranker")
+
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _Part = TypeVar("_Part")
@@ -91,8 +93,7 @@ class TextCard:
         _check_file("text.tokenizer", self.tokenizer)
         _check_text("text.query_prefix", self.query_prefix, empty=True)
         _check_text("text.item_prefix", self.item_prefix, empty=True)
-        allowed = '"title" and "description", each at most once'
-        _check(self.fields in TEXT_FIELDS, "text.fields", self.fields, allowed)
+        _check_fields("text.fields", self.fields)
         if self.pad_to != 0:
             _check_whole("text.pad_to", self.pad_to, self.max_tokens, MAX_TOKENS)
         _check(self.pad_side in list(Side), "text.pad_side", self.pad_side, _names(Side))
@@ -100,8 +101,7 @@ class TextCard:
 
     def product_text(self, *, title: str, description: str) -> str:
         """Join the fields of a product that this tower reads; blank ones are left out."""
-        texts = {"title": title, "description": description}
-        return "\n".join(texts[name] for name in self.fields if texts[name].strip())
+        return _joined(self.fields, title=title, description=description)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +164,35 @@ class PictureCard:
 
 
 @dataclass(frozen=True, slots=True)
+class RerankerCard:
+    """
+    How a question and a product's text become the input of a cross-encoder.
+
+    Attributes:
+        max_tokens: longest pair, special tokens included; the longer of the two is cut.
+        fields: which fields of a product its text is made of, in order.
+
+    Raises:
+        BrokenBundle: a value that is not allowed; the message names its key.
+    """
+
+    max_tokens: int
+    file: str = "reranker.onnx"
+    tokenizer: str = "tokenizer.json"
+    fields: tuple[str, ...] = ("title", "description")
+
+    def __post_init__(self) -> None:
+        _check_whole("reranker.max_tokens", self.max_tokens, 8, MAX_TOKENS)
+        _check_file("reranker.file", self.file)
+        _check_file("reranker.tokenizer", self.tokenizer)
+        _check_fields("reranker.fields", self.fields)
+
+    def product_text(self, *, title: str, description: str) -> str:
+        """Join the fields of a product that it reads; blank ones are left out."""
+        return _joined(self.fields, title=title, description=description)
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """
     What a bundle is: whose vectors, made how, from which files.
@@ -191,6 +220,7 @@ class Card:
     alpha: float = 0.5
     text: TextCard | None = None
     picture: PictureCard | None = None
+    reranker: RerankerCard | None = None
     digests: Mapping[str, Digest] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
 
@@ -206,10 +236,17 @@ class Card:
         _check(isinstance(self.languages, tuple), "languages", self.languages, "a list of tags")
         for language in self.languages:
             _check_text("languages", language)
-        if self.text is None and self.picture is None:
-            raise BrokenBundle(f"bundle {self.name} has neither [text] nor [picture]")
+        self._check_parts()
         for name in self.digests:
             _check_file("digests", name)
+
+    def _check_parts(self) -> None:
+        if self.reranker is not None:
+            alone = self.text is None and self.picture is None
+            _check(alone, "reranker", "beside [text] or [picture]", "a bundle of its own")
+            _check(self.dim == 1, "dim", self.dim, "1 where there is [reranker]")
+        elif self.text is None and self.picture is None:
+            raise BrokenBundle(f"bundle {self.name} has neither [text], [picture] nor [reranker]")
 
     @property
     def vector_space(self) -> Space:
@@ -219,8 +256,14 @@ class Card:
     @property
     def files(self) -> tuple[str, ...]:
         """Names of the files that the towers need, without `card.toml` and `goldens.npz`."""
-        text = (self.text.file, self.text.tokenizer) if self.text else ()
+        words = self.text or self.reranker
+        text = (words.file, words.tokenizer) if words else ()
         return (*text, *((self.picture.file,) if self.picture else ()))
+
+    @property
+    def towers(self) -> tuple[str, ...]:
+        """Which parts it has: text, picture, reranker."""
+        return tuple(name for name in PARTS if getattr(self, name) is not None)
 
 
 def parse_card(text: str) -> Card:
@@ -240,6 +283,8 @@ def parse_card(text: str) -> Card:
         top["text"] = _part(TextCard, "text", top["text"])
     if "picture" in top:
         top["picture"] = _part(PictureCard, "picture", top["picture"])
+    if "reranker" in top:
+        top["reranker"] = _part(RerankerCard, "reranker", top["reranker"])
     digests = _table("digests", top.get("digests", {}))
     top["digests"] = {name: _part(Digest, "digests", entry) for name, entry in digests.items()}
     top["training"] = _table("training", top.get("training", {}))
@@ -250,7 +295,7 @@ def format_card(card: Card) -> str:
     """Write the text of a `card.toml`, from which `parse_card` makes an equal card."""
     table: dict[str, Any] = {"format": FORMAT}
     table |= {key: value for key, value in _values(card).items() if value is not None}
-    table |= {key: _values(table[key]) for key in ("text", "picture") if key in table}
+    table |= {key: _values(table[key]) for key in PARTS if key in table}
     table["digests"] = {name: _values(entry) for name, entry in sorted(card.digests.items())}
     return dumps(table)
 
@@ -293,6 +338,14 @@ def _check(good: object, key: str, value: object, allowed: str) -> None:
 def _check_text(key: str, value: object, *, empty: bool = False) -> None:
     good = isinstance(value, str) and (empty or value.strip()) and "\0" not in value
     _check(good, key, value, "text" if empty else "text that is not blank")
+
+
+def _check_fields(key: str, value: object) -> None:
+    _check(value in TEXT_FIELDS, key, value, '"title" and "description", each at most once')
+
+
+def _joined(names: Sequence[str], **texts: str) -> str:
+    return "\n".join(texts[name] for name in names if texts[name].strip())
 
 
 def _check_file(key: str, value: object) -> None:

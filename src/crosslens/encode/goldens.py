@@ -6,11 +6,13 @@ import io
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import chain, pairwise
+from typing import Any
 
 import numpy as np
 
 from crosslens.encode.encoder import PictureEncoder, TextEncoder
+from crosslens.encode.pairs import PairScorer
 from crosslens.errors import BrokenBundle
 from crosslens.values import Floats
 
@@ -25,6 +27,7 @@ class Goldens:
     Attributes:
         texts, text_roles, text_vectors: T texts, "query" or "item" each, float32 [T, dim].
         pictures, picture_vectors: P encoded pictures, float32 [P, dim].
+        pairs, pair_scores: questions with a text each, float32 [N], of a cross-encoder.
         tolerance: the largest absolute difference that a component may show.
 
     Raises:
@@ -36,6 +39,8 @@ class Goldens:
     text_vectors: Floats = field(default_factory=lambda: np.empty((0, 0), np.float32))
     pictures: tuple[bytes, ...] = ()
     picture_vectors: Floats = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    pairs: tuple[tuple[str, str], ...] = ()
+    pair_scores: Floats = field(default_factory=lambda: np.empty(0, np.float32))
     tolerance: float = 1e-3
 
     def __post_init__(self) -> None:
@@ -43,9 +48,11 @@ class Goldens:
             raise BrokenBundle("goldens: texts, text_role and text_vectors differ in length")
         if len(self.pictures) != len(self.picture_vectors):
             raise BrokenBundle("goldens: pictures and picture_vectors differ in length")
+        if len(self.pairs) != len(self.pair_scores):
+            raise BrokenBundle("goldens: pairs and pair_scores differ in length")
         if not set(self.text_roles) <= {QUERY, ITEM}:
             raise BrokenBundle("goldens: text_role holds something other than query and item")
-        if any(text.endswith("\0") for text in self.texts):
+        if any(text.endswith("\0") for text in (*self.texts, *chain(*self.pairs))):
             raise BrokenBundle("goldens: a text ends with a null character, which NumPy drops")
         if not 0 < self.tolerance < 1:
             raise BrokenBundle(f"goldens: tolerance is {self.tolerance}, allowed is 0 < t < 1")
@@ -64,8 +71,18 @@ def dump_goldens(goldens: Goldens) -> bytes:
         picture_offsets=offsets,
         picture_vectors=np.asarray(goldens.picture_vectors, np.float32),
         tolerance=np.float64(goldens.tolerance),
+        **_pair_arrays(goldens),
     )
     return out.getvalue()
+
+
+def _pair_arrays(goldens: Goldens) -> dict[str, Any]:
+    if not goldens.pairs:
+        return {}
+    return {
+        "pairs": np.array(goldens.pairs, dtype=np.str_),
+        "pair_scores": np.asarray(goldens.pair_scores, np.float32),
+    }
 
 
 def load_goldens(content: bytes) -> Goldens:
@@ -84,7 +101,10 @@ def load_goldens(content: bytes) -> Goldens:
 
 def _goldens(arrays: np.lib.npyio.NpzFile) -> Goldens:
     buffer, offsets = arrays["pictures"].tobytes(), arrays["picture_offsets"].tolist()
+    paired = "pairs" in arrays
     return Goldens(
+        pairs=tuple((str(a), str(b)) for a, b in arrays["pairs"]) if paired else (),
+        pair_scores=np.asarray(arrays["pair_scores"] if paired else (), np.float32),
         texts=tuple(map(str, arrays["texts"])),
         text_roles=tuple(map(str, arrays["text_role"])),
         text_vectors=np.asarray(arrays["text_vectors"], np.float32),
@@ -146,6 +166,19 @@ def check_goldens(
         singles = _singles([pictures.encode_pictures([p]).array for p in goldens.pictures], whole)
         pairs += [(whole, goldens.picture_vectors), (singles, goldens.picture_vectors)]
     return _report(pairs, goldens.tolerance)
+
+
+def check_pairs(goldens: Goldens, scorer: PairScorer) -> CheckReport:
+    """Score the golden pairs, one by one and those of one question together, and compare."""
+    singles = [float(scorer.scores(question, [text])[0]) for question, text in goldens.pairs]
+    questions = dict.fromkeys(question for question, _ in goldens.pairs)
+    together = np.empty(len(goldens.pairs), np.float32)
+    for asked in questions:
+        rows = [n for n, (question, _) in enumerate(goldens.pairs) if question == asked]
+        together[rows] = scorer.scores(asked, [goldens.pairs[n][1] for n in rows])
+    off = np.abs(np.stack([np.array(singles, np.float32), together]) - goldens.pair_scores)
+    worst = float(off.max()) if off.size else 0.0
+    return CheckReport(len(goldens.pairs), worst, 1.0, goldens.tolerance)
 
 
 def _text_pairs(goldens: Goldens, text: TextEncoder) -> list[tuple[Floats, Floats]]:

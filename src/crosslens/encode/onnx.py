@@ -11,8 +11,9 @@ import numpy as np
 import onnxruntime as ort
 
 from crosslens.encode.bundles import HASHED_ON_LOAD, read_goldens, verify
-from crosslens.encode.cards import Card, PictureCard, TextCard
-from crosslens.encode.goldens import CheckReport, check_goldens
+from crosslens.encode.cards import Card, PictureCard, RerankerCard, TextCard
+from crosslens.encode.goldens import CheckReport, check_goldens, check_pairs
+from crosslens.encode.pairs import INPUTS, Pairs
 from crosslens.encode.pixels import Pixels
 from crosslens.encode.towers import Row, by_length
 from crosslens.encode.words import Words
@@ -173,6 +174,32 @@ class OnnxPictures:
         return Vectors.normalized(self.space, self.run(self.prepare(pictures)))
 
 
+class OnnxPairs:
+    """A cross-encoder: PairScorer."""
+
+    def __init__(self, card: RerankerCard, pairs: Pairs, tower: OnnxTower) -> None:
+        self.card = card
+        self._pairs = pairs
+        self._tower = tower
+
+    def scores(self, question: str, texts: Sequence[str]) -> Floats:
+        """Score texts, those of like length together: float32 [N]."""
+        rows = self._pairs.rows(question, texts)
+        out = np.empty(len(rows), np.float32)
+        for group in by_length([row.shape[1] for row in rows]):
+            for start in range(0, len(group), MAX_ROWS):
+                chosen = group[start : start + MAX_ROWS]
+                out[chosen] = self._run([rows[n] for n in chosen])
+        return out
+
+    def _run(self, rows: Sequence[Row]) -> Floats:
+        feeds = self._pairs.feeds(rows)
+        found = self._tower.vectors({name: feeds[name] for name in sorted(self._tower.inputs)})
+        if not np.isfinite(found).all():
+            raise BrokenBundle(f"the cross-encoder of {self._tower.space} gives no finite scores")
+        return np.asarray(found[:, 0], np.float32)
+
+
 @dataclass(frozen=True, slots=True)
 class OnnxBundle:
     """A loaded bundle; a tower that the card lacks is None."""
@@ -181,6 +208,7 @@ class OnnxBundle:
     card: Card
     text: OnnxText | None
     picture: OnnxPictures | None
+    reranker: OnnxPairs | None = None
 
     def check(self) -> CheckReport:
         """
@@ -189,7 +217,10 @@ class OnnxBundle:
         Raises:
             BrokenBundle: the goldens cannot be read or are of another dimension.
         """
-        return check_goldens(read_goldens(self.folder), text=self.text, pictures=self.picture)
+        goldens = read_goldens(self.folder)
+        if self.reranker is not None:
+            return check_pairs(goldens, self.reranker)
+        return check_goldens(goldens, text=self.text, pictures=self.picture)
 
 
 def load(folder: Path, *, threads: int = 1, device: str = "cpu") -> OnnxBundle:
@@ -212,6 +243,7 @@ def load(folder: Path, *, threads: int = 1, device: str = "cpu") -> OnnxBundle:
         card,
         text=_text(folder, card.text, settings) if card.text else None,
         picture=_picture(folder, card.picture, settings) if card.picture else None,
+        reranker=_reranker(folder, card.reranker, settings) if card.reranker else None,
     )
 
 
@@ -223,9 +255,13 @@ class _Settings:
 
 
 def _text(folder: Path, card: TextCard, settings: _Settings) -> OnnxText:
-    inputs = {"input_ids", "attention_mask", "token_type_ids"}
     words = Words(card, (folder / card.tokenizer).read_text("utf-8", errors="replace"))
-    return OnnxText(card, words, _tower(folder / card.file, inputs, settings))
+    return OnnxText(card, words, _tower(folder / card.file, set(INPUTS), settings))
+
+
+def _reranker(folder: Path, card: RerankerCard, settings: _Settings) -> OnnxPairs:
+    pairs = Pairs(card, (folder / card.tokenizer).read_text("utf-8", errors="replace"))
+    return OnnxPairs(card, pairs, _tower(folder / card.file, set(INPUTS), settings))
 
 
 def _picture(folder: Path, card: PictureCard, settings: _Settings) -> OnnxPictures:

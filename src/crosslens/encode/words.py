@@ -14,7 +14,7 @@ from crosslens.errors import BrokenBundle
 Ids = NDArray[np.int64]
 
 _PADS = ("[PAD]", "<pad>", "<|endoftext|>")
-_LONGEST_TOKEN = 256  # characters; keeps megabytes of text from the tokenizer
+LONGEST_TOKEN = 256  # characters; keeps megabytes of text from the tokenizer
 
 
 class Words:
@@ -26,12 +26,12 @@ class Words:
     """
 
     def __init__(self, card: TextCard, tokenizer: str) -> None:
-        self._limit = card.max_tokens * _LONGEST_TOKEN
+        self._limit = card.max_tokens * LONGEST_TOKEN
         self._pad_to = card.pad_to
         self._pad_left = card.pad_side is Side.LEFT
         try:
             self._tokenizer = Tokenizer.from_str(tokenizer)
-            self._pad = _pad_id(self._tokenizer)
+            self._pad = pad_id(self._tokenizer)
             self._tokenizer.enable_truncation(card.max_tokens)
         except Exception as exc:
             raise BrokenBundle(f"{card.tokenizer} is not a tokenizer: {exc}") from exc
@@ -42,8 +42,7 @@ class Words:
         return [self._row(prefix + text) for text in texts]
 
     def _row(self, text: str) -> Ids:
-        whole = text[: self._limit].encode("utf-8", "replace").decode("utf-8")  # lone surrogates
-        ids = self._tokenizer.encode(whole).ids
+        ids = self._tokenizer.encode(sound(text, self._limit)).ids
         return np.array(ids or [self._pad], dtype=np.int64)
 
     def lengths(self, rows: Sequence[Ids]) -> list[int]:
@@ -62,7 +61,13 @@ class Words:
         return ids, mask
 
 
-def _pad_id(tokenizer: Tokenizer) -> int:
+def sound(text: str, limit: int) -> str:
+    """Return the first characters of a text, lone surrogates replaced."""
+    return text[:limit].encode("utf-8", "replace").decode("utf-8")
+
+
+def pad_id(tokenizer: Tokenizer) -> int:
+    """Return the id of padding."""
     declared = tokenizer.padding
     if declared is not None:
         return int(declared["pad_id"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
@@ -68,7 +69,8 @@ class Calibration:
 
     Attributes:
         before: if the best raw score, cut to [0, 1], is taken for a probability.
-        after: of a curve learned from the other half of the queries (two folds).
+        after: of a curve learned from the other half of the queries (two folds); NaN where one
+            half has too little to learn from.
         in_use: of the curve of this catalogue; None without one.
     """
 
@@ -82,7 +84,7 @@ class Calibration:
         return {
             "hits": self.hits,
             "error_before": round(self.before, 4),
-            "error_after": round(self.after, 4),
+            "error_after": None if math.isnan(self.after) else round(self.after, 4),
             "error_in_use": None if self.in_use is None else round(self.in_use, 4),
         }
 

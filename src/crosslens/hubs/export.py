@@ -108,7 +108,7 @@ def export_model(
     """
     dim = _common_dim(text, picture)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with _scratch(folder, order.name) as scratch:
+    with scratch_beside(folder, order.name) as scratch:
         towers: dict[str, _Tower] = {}
         if text is not None:
             say("comparing the tokenizer with the reference")
@@ -133,8 +133,13 @@ def export_model(
 
 
 @contextmanager
-def _scratch(folder: Path, name: str) -> Iterator[Path]:
-    """Give room beside the bundle's place, and take it back whatever happens."""
+def scratch_beside(folder: Path, name: str) -> Iterator[Path]:
+    """
+    Give room beside a bundle's place, and take it back whatever happens.
+
+    Raises:
+        StorageFull: what is done there needs more room than there is.
+    """
     try:
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as scratch:
             yield Path(scratch)

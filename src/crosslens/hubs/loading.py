@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,18 @@ SENTENCE = {
     "t5": "T5EncoderModel",
     "xlm-roberta": "XLMRobertaModel",
 }
+CROSS = {
+    "albert": "AlbertForSequenceClassification",
+    "bert": "BertForSequenceClassification",
+    "camembert": "CamembertForSequenceClassification",
+    "distilbert": "DistilBertForSequenceClassification",
+    "electra": "ElectraForSequenceClassification",
+    "ernie": "ErnieForSequenceClassification",
+    "modernbert": "ModernBertForSequenceClassification",
+    "mpnet": "MPNetForSequenceClassification",
+    "roberta": "RobertaForSequenceClassification",
+    "xlm-roberta": "XLMRobertaForSequenceClassification",
+}
 _REASONS = {
     "siglip2": "its NaFlex towers take pictures of changing shape; "
     "export a fixed size instead, such as google/siglip2-base-patch16-224",
@@ -55,18 +67,27 @@ _NOT_NEEDED = ("pooler.", "position_ids", "logit_", "decoder.")
 
 def load(folder: ModelFolder) -> Any:
     """
-    Load a model for inference, in float32.
+    Load an encoder for inference, in float32.
 
     Raises:
         InvalidRequest: an unknown architecture, code from the hub, pickled, missing or alien
             weights.
         NotFound: it has no weights.
     """
+    return _sound(folder, {**PAIRED, **SENTENCE}, _NOT_NEEDED)
+
+
+def load_cross(folder: ModelFolder) -> Any:
+    """Load a model that judges pairs of texts, as `load` does; every weight is needed."""
+    return _sound(folder, CROSS, ("position_ids",))
+
+
+def _sound(folder: ModelFolder, known: Mapping[str, str], spare: Sequence[str]) -> Any:
     require_no_code(folder)
-    kind = _class(folder)
+    kind = _class(folder, known)
     require_safe_weights(folder)
     model, found = _loaded(folder, kind)
-    missing = [key for key in found["missing_keys"] if not _left_out(key)]
+    missing = [key for key in found["missing_keys"] if not any(part in key for part in spare)]
     wrong = [str(key) for key in found["mismatched_keys"]]
     if missing or wrong:
         raise InvalidRequest(
@@ -92,8 +113,7 @@ def load_dense(folder: ModelFolder) -> dict[str, torch.Tensor]:
         raise InvalidRequest(f"the weights in {folder.path} cannot be read: {exc}") from exc
 
 
-def _class(folder: ModelFolder) -> Any:
-    known = {**PAIRED, **SENTENCE}
+def _class(folder: ModelFolder, known: Mapping[str, str]) -> Any:
     if folder.architecture not in known:
         reason = _REASONS.get(folder.architecture, f"known are {', '.join(sorted(known))}")
         raise InvalidRequest(
@@ -120,10 +140,6 @@ def _loaded(folder: ModelFolder, kind: Any) -> tuple[Any, dict[str, Any]]:
         except (OSError, RuntimeError, ValueError, KeyError, TypeError, SafetensorError) as exc:
             failure = exc
     raise InvalidRequest(f"{folder.name} cannot be loaded: {failure}") from failure
-
-
-def _left_out(key: str) -> bool:
-    return any(part in key for part in _NOT_NEEDED)
 
 
 @contextlib.contextmanager

@@ -188,7 +188,7 @@ def _sentence_text(recipe: Recipe, model: Any, wishes: Wishes) -> TextSide:
             hint="add --pooling cls or --pooling mean, as its authors say",
         )
     tokenizer = load_tokenizer(folder)
-    most = longest(tokenizer, recipe.max_tokens, _positions(model), wishes.max_tokens)
+    most = longest(tokenizer, recipe.max_tokens, positions(model), wishes.max_tokens)
     card = TextCard(max_tokens=most, **_said(wishes, recipe.prefixes, ("title", "description")))
     dense = [
         Dense(load_dense(step.folder), step.activation, residual=step.residual)
@@ -207,7 +207,8 @@ def _sentence_text(recipe: Recipe, model: Any, wishes: Wishes) -> TextSide:
     )
 
 
-def _positions(model: Any) -> int | None:
+def positions(model: Any) -> int | None:
+    """Return how many tokens a model has places for; None where it does not say."""
     most = getattr(model.config, "max_position_embeddings", None)
     if most is None:
         return None

@@ -71,6 +71,24 @@ class SentenceTower(nn.Module):
         return _unit(vector)
 
 
+class PairTower(nn.Module):
+    """Token ids, mask and, where the model knows them, types [N, L] → log odds [N, 1]."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
+    ) -> Tensor:
+        """Judge pairs."""
+        inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
+        if token_type_ids is not None:
+            inputs["token_type_ids"] = token_type_ids
+        found: Tensor = self.model(**inputs).logits
+        return found
+
+
 class Dense(nn.Module):
     """
     A linear layer with an activation after it, and its input added to the output if so wished.

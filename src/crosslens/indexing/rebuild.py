@@ -40,7 +40,7 @@ class Rebuilt:
     seconds: float
 
 
-def rebuild(
+def rebuild(  # noqa: PLR0913 - who is told, who is asked, who must change with it
     catalog: CatalogStore,
     store: IndexStore,
     maker: RowMaker,
@@ -48,11 +48,13 @@ def rebuild(
     threads: int = 1,
     progress: Progress = lambda done, total: None,
     switching: Callable[[], AbstractContextManager[object]] = nullcontext,
+    accept: Callable[[VectorIndex], None] = lambda index: None,
 ) -> Rebuilt:
     """
     Replace the live index by one of the wanted spec; searching goes on throughout.
 
     `switching` is entered for the switch alone: by those who must change with the index.
+    `accept` looks at the new index before that; if it raises, the live one stays.
 
     Changes settled while the draft fills reach only the old index, so everything announced since
     the start is replayed into the draft, and what is announced around the switch is announced
@@ -69,6 +71,8 @@ def rebuild(
         filling.fill(progress)
         draft.index.optimize()
         replayed, position = filling.replay(position)
+        accept(draft.index)
+        late, position = filling.replay(position)
         _check(draft.index, catalog, position, filling.left_out)
     except BaseException:
         draft.discard()
@@ -77,7 +81,7 @@ def rebuild(
         _switch(draft, catalog, position, filling.left_out)
         store.trust()
     left_out = tuple(sorted(filling.left_out))
-    return Rebuilt(filling.written, replayed, left_out, perf_counter() - started)
+    return Rebuilt(filling.written, replayed + late, left_out, perf_counter() - started)
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from math import prod
 from types import MappingProxyType
 from typing import Any
 
-from crosslens.errors import InvalidRequest, NotFound
+from crosslens.errors import CrosslensError, InvalidRequest, NotFound
 from crosslens.search import plan as plans
 from crosslens.search.experiments import BUCKETS, Experiment, Layer, assign
 from crosslens.search.marked import Marked, leaves, overlaid
@@ -197,10 +197,14 @@ class Known:
     Attributes:
         rerankers: their names.
         types: filterable attributes; None leaves filters unchecked.
+        others: what looks like a reranker and is none: name → why.
+        load: makes a reranker ready before the file counts; raises CrosslensError if it cannot.
     """
 
     rerankers: Sequence[str] = ()
     types: Mapping[str, AttributeType] | None = None
+    others: Mapping[str, str] = field(default_factory=dict)
+    load: Callable[[str], None] = lambda name: None
 
 
 def compiled(*files: Marked, known: Known | None = None) -> Scenes:
@@ -344,7 +348,7 @@ def _rank(told: Marked, known: Known) -> RankRules:
             told,
             {
                 "fusion": lambda each: Fusion(each.one_of([*Fusion])),
-                "reranker": lambda each: each.one_of(["", *known.rerankers]),
+                "reranker": lambda each: _reranker(each, known),
                 "depth": lambda each: each.whole(1, MAX_LIMIT),
                 "diversity": lambda each: each.number(0, 1),
                 "by": lambda each: each.one_of(DIVERSITY),
@@ -355,6 +359,19 @@ def _rank(told: Marked, known: Known) -> RankRules:
             },
         )
     )
+
+
+def _reranker(told: Marked, known: Known) -> str:
+    why = known.others.get(str(told.value))
+    if why is not None:
+        told.wrong(f"is {told.value!r}, {why}")
+    name = told.one_of(["", *known.rerankers])
+    try:
+        if name:
+            known.load(name)
+    except CrosslensError as exc:
+        told.wrong(f"is {name!r}, which cannot be used: {exc.message}", hint=exc.hint)
+    return name
 
 
 def _summary(told: Marked) -> SummaryRules:

@@ -127,8 +127,8 @@ class Stage:
         return staged
 
     def within(self, scene: str) -> InScene:
-        """Return what answers every question within one scene, for evaluations."""
-        return InScene(self, scene)
+        """Return what answers every question within one scene, for evaluations; logs nothing."""
+        return InScene(replace(self, log=lambda exposure: None), scene)
 
     def _ranked(self, request: SearchRequest, behaviour: Behaviour) -> _Ranking:
         clock = _Clock()
@@ -139,6 +139,9 @@ class Stage:
         clock.lap("match")
         candidates = [Candidate(hit, hit.score, {"fused": hit.score}) for hit in answer.hits]
         candidates = self._reranked(candidates, behaviour, processed)
+        if behaviour.rank.reranker:
+            clock.lap("reranker")
+        candidates = self._arranged(candidates, behaviour)
         clock.lap("rank")
         return _Ranking(answer, candidates, processed, clock.laps)
 
@@ -152,6 +155,10 @@ class Stage:
             question = Question(processed.words, self.tokens(processed.words))
             reranker = self.rerankers()[rules.reranker]
             candidates = rescored(candidates, question, reranker, rules.depth)
+        return candidates
+
+    def _arranged(self, candidates: list[Candidate], behaviour: Behaviour) -> list[Candidate]:
+        rules = behaviour.rank
         candidates = boosted(candidates, rules.boosts, self.types)
         if rules.diversity:
             likeness = words_alike(self.tokens) if rules.by == "title" else self._looks_alike()

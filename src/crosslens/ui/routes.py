@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -22,8 +23,10 @@ from crosslens.ui.house import COOKIE, house
 from crosslens.ui.pictures import MOST_BYTES, HandedIn, media_type
 
 MOST_IMPORT_BYTES = 2_000_000_000
+MOST_JUDGEMENT_BYTES = 20_000
 _FOR_EVER = "private, max-age=31536000, immutable"
 _NAME = re.compile(r"[^\w.-]+")
+_SET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 class _Refused(Exception):
@@ -55,6 +58,7 @@ def routes(handed_in: HandedIn) -> list[BaseRoute]:
         Route("/asked", _guarded(ask), methods=["POST"]),
         Route("/handed", _guarded(_import), methods=["POST"]),
         Route("/report/{job}", _guarded(_report)),
+        Route("/judgement", _guarded(_judge), methods=["POST"]),
         Route("/door", _guarded(_enter), methods=["POST"]),
         Route("/door", _guarded(_leave), methods=["DELETE"]),
     ]
@@ -148,6 +152,19 @@ async def _report(request: Request) -> Response:
     name = f"{_NAME.sub('_', job.source)[:60]}-left-out.csv"
     headers = {"content-disposition": f'attachment; filename="{name}"'}
     return Response(csv_of(rows).encode(), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+async def _judge(request: Request) -> Response:
+    content = b"".join([part async for part in _body(request, MOST_JUDGEMENT_BYTES)])
+    try:
+        asked = json.loads(content)
+        name, words, grades = str(asked["set"]), str(asked["words"]), dict(asked["grades"])
+    except (ValueError, KeyError, TypeError) as exc:
+        raise _Refused(422, "no judgement") from exc
+    if not _SET.fullmatch(name):
+        raise _Refused(422, "no name of a set")
+    now = await run_in_threadpool(visitor(request).judge, name, words, grades)
+    return JSONResponse({"grades": now})
 
 
 async def _enter(request: Request) -> Response:

@@ -161,7 +161,7 @@ def test_debugging_tells_words_times_and_every_stage(staging: Staging) -> None:
     asking = Asking("tested", "ann", {"ranking": "other"}, debug=True)
     debug = staging.stage().search(SearchRequest("Red  ｓneaker"), asking).debug
     assert debug["words"] == "Red sneaker"
-    assert set(debug["took_ms"]) == {"query", "match", "rank"}
+    assert set(debug["took_ms"]) == {"query", "match", "reranker", "rank"}
     assert {"fused", "reranker"} <= set(debug["hits"][0]["stages"])
 
 

@@ -53,8 +53,8 @@ function bundles(view, place) {
     return h("li", {},
       h("div", {}, h("strong", {}, model.name), " ", model.used_for.map((p) => h("span", { class: "tag" }, texts.purposes[p] || p)),
         h("p", { class: "soft small" }, model.error ? h("span", { class: "bad" }, model.error) : model.about),
-        model.error ? null : h("p", { class: "soft small" }, [say(texts.dim, { n: model.dim }), model.space, model.licence].filter(Boolean).join(" · "))),
-      model.error ? null : h("div", { class: "actions" }, purpose, h("button", { type: "button", class: "button", disabled: data.busy, onclick: () =>
+        model.error ? null : h("p", { class: "soft small" }, [model.towers.includes("reranker") ? texts.reranker : say(texts.dim, { n: model.dim }), model.space, model.licence].filter(Boolean).join(" · "))),
+      model.error || model.towers.includes("reranker") ? null : h("div", { class: "actions" }, purpose, h("button", { type: "button", class: "button", disabled: data.busy, onclick: () =>
         confirm(place, { title: say(texts.use_title, { name: model.name }), text: texts.use_text, yes: texts.use, no: texts.cancel }, () => view.tell("use", { name: model.name, purpose: purpose.value })) }, texts.use)));
   }));
 }

@@ -91,6 +91,8 @@ TEXTS: Texts = {
     "task_use": ("Switch of bundles", "切换模型"),
     "task_audit": ("Audit", "核对"),
     "task_evaluation": ("Evaluation", "评测"),
+    "task_duplicates": ("Search for duplicates", "查找重复商品"),
+    "reranker": ("ranks again: scenes name it", "用于重排，由场景指定"),
     "task_check": ("Check", "检查"),
     "traffic": ("The last hour", "最近一小时"),
     "per_minute": ("Requests per minute", "每分钟请求数"),
