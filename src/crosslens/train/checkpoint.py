@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import pickle
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ from torch import Tensor
 
 from crosslens.errors import Conflict, InvalidRequest, NotFound
 from crosslens.train.config import ModelConfig, model_from_json
-from crosslens.train.disk import explained
+from crosslens.train.disk import explained, write_whole
 from crosslens.train.model import DualEncoder
 from crosslens.train.tokens import load_tokenizer
 
@@ -76,10 +75,10 @@ class RunFolder:
         tokens = 0
         if tokenizer is not None:
             tokens = tokenizer.get_vocab_size()
-            _write(self.path / TOKENIZER, tokenizer.to_str(pretty=True).encode())
-        _write(self.path / METRICS, b"")
+            write_whole(self.path / TOKENIZER, tokenizer.to_str(pretty=True).encode())
+        write_whole(self.path / METRICS, b"")
         table = {"train": config.to_json(), "tokens": tokens, **about}
-        _write(self.path / CONFIG, json.dumps(table, indent=2, ensure_ascii=False).encode())
+        write_whole(self.path / CONFIG, json.dumps(table, indent=2, ensure_ascii=False).encode())
 
     def about(self) -> dict[str, Any]:
         """
@@ -139,7 +138,7 @@ class RunFolder:
         """
         content = io.BytesIO()  # PyTorch's own writer does not say what is wrong with a disk
         torch.save(dict(state), content)
-        _write(self.path / name, content.getbuffer())
+        write_whole(self.path / name, content.getbuffer())
 
     def load(self, name: str) -> dict[str, Any] | None:
         """
@@ -172,7 +171,7 @@ class RunFolder:
     def forget_after(self, step: int) -> None:
         """Drop lines of steps that a resumed run will take again."""
         kept = [json.dumps(row) + "\n" for row in self.metrics() if row["step"] <= step]
-        _write(self.path / METRICS, "".join(kept).encode())
+        write_whole(self.path / METRICS, "".join(kept).encode())
 
 
 def load_trained(folder: Path) -> Trained:
@@ -218,13 +217,3 @@ def _rows(lines: Iterable[str]) -> Iterable[dict[str, Any]]:
             yield json.loads(line)
         except ValueError:
             return
-
-
-def _write(path: Path, content: bytes | memoryview) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with explained(path):
-            draft.write_bytes(content)
-            draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

@@ -41,6 +41,22 @@ def take_room(path: Path, size: int) -> None:
         os.posix_fallocate(out.fileno(), 0, size)
 
 
+def write_whole(path: Path, content: bytes | memoryview) -> None:
+    """
+    Write a file so that the old one stays until the new one is complete.
+
+    Raises:
+        StorageFull: no room; the old one is still there.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with explained(path):
+            draft.write_bytes(content)
+            draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
 def _full(path: Path) -> StorageFull:
     return StorageFull(
         f"there is no space left for {path}",

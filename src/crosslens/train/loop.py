@@ -18,12 +18,13 @@ from torch import Tensor, nn
 from crosslens.train.batches import Batch, BatchMaker, ahead
 from crosslens.train.checkpoint import BEST, LAST, RunFolder
 from crosslens.train.config import Precision, TrainConfig
-from crosslens.train.described import Described
+from crosslens.train.described import VECTORS, described
 from crosslens.train.losses import both_ways, name_attributes, same_meaning, same_product
 from crosslens.train.model import DualEncoder
 from crosslens.train.source import Source
 from crosslens.train.validate import Recall, validate
 
+LENGTHS = 4  # groups of texts of similar length
 Report = Callable[[Mapping[str, Any]], None]
 
 
@@ -115,7 +116,7 @@ class Learner:
 def measure(model: DualEncoder, batch: Batch, config: TrainConfig) -> dict[str, Tensor]:
     """Compute the losses of a batch; `loss` is their weighted sum."""
     pictures, beside = _see(model, batch)
-    words, others = model.text(batch.ids, batch.mask).split(
+    words, others = _read(model, batch.ids, batch.mask).split(
         [len(batch.relation), len(batch.paraphrased)]
     )
     with torch.autocast(pictures.device.type, enabled=False):
@@ -135,6 +136,17 @@ def measure(model: DualEncoder, batch: Batch, config: TrainConfig) -> dict[str, 
             (weights.get(name, 1.0) * loss for name, loss in losses.items()), scores.new_zeros(())
         )
     return {"loss": total, **losses}
+
+
+def _read(model: DualEncoder, ids: Tensor, mask: Tensor) -> Tensor:
+    """Encode texts by length, so that short ones are not padded to the longest."""
+    lengths = mask.sum(1)
+    order = lengths.argsort(stable=True)
+    found = []
+    for part in order.chunk(LENGTHS):
+        longest = int(lengths[part].max())
+        found.append(model.text(ids[part, :longest], mask[part, :longest]))
+    return torch.cat(found)[order.argsort()]
 
 
 def _see(model: DualEncoder, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
@@ -171,7 +183,7 @@ def run_steps(
 ) -> Outcome:
     """Train to the end of the schedule, until time is up, or until Ctrl-C; then save."""
     config = learner.config
-    views = Described(learner.model, source) if config.words_only else None
+    views = described(learner.model, source, kept=run.path / VECTORS) if config.words_only else None
     maker = BatchMaker(source, tokenizer, config, views=views)
     started, recalls, reason = time.monotonic(), {}, "finished"
     with (
