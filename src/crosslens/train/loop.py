@@ -116,9 +116,8 @@ class Learner:
 def measure(model: DualEncoder, batch: Batch, config: TrainConfig) -> dict[str, Tensor]:
     """Compute the losses of a batch; `loss` is their weighted sum."""
     pictures, beside = _see(model, batch)
-    words, others = _read(model, batch.ids, batch.mask).split(
-        [len(batch.relation), len(batch.paraphrased)]
-    )
+    texts = _read(model, batch.ids, batch.mask)
+    words, others = texts[: len(batch.relation)], texts[len(batch.relation) :]
     with torch.autocast(pictures.device.type, enabled=False):
         scores = model.scale * words @ pictures.T
         losses = {"search": both_ways(scores, torch.cat([batch.relation, batch.relation], 1))}
