@@ -8,7 +8,6 @@ import shlex
 from pathlib import Path
 
 import pytest
-
 from fakes import jpeg
 from shell import Shell
 
