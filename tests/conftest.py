@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+
 from shell import Shell
 
 if TYPE_CHECKING:  # drivers take a while to import, and most tests need none
     import servers
-
     from crosslens.objects import Bucket
 
 hypothesis.settings.register_profile("unhurried", deadline=None)  # machines may be busy

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import jpeg
-from service import Server
 
 from crosslens.api.keys import KeyFile, Role
 from crosslens.client import Client
 from crosslens.settings import Settings, write_missing
+from fakes import jpeg
+from service import Server
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "api.md"
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.S | re.M)

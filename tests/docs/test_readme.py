@@ -8,6 +8,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+
 from fakes import jpeg
 from shell import Shell
 
