@@ -11,6 +11,8 @@ TORCH := torch==2.13.0
 # what the tests start by themselves; without them they skip, in CI they fail
 DEBIAN := mariadb-server-core postgresql chromium fonts-noto-cjk
 REQUIRE ?=
+# a real server of Milvus, apart from what Python runs with: it has no dependencies
+MILVUS := $(VENV)/.milvus
 
 help:  ## list these targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,12 +32,18 @@ check: $(STAMP) format lint types arch test  ## exactly what CI runs, in CI's or
 
 setup: $(STAMP)  ## make the virtual environment with everything the tests need
 
-servers:  ## install Debian's packages that tests start, where apt and root are at hand
+servers: $(MILVUS)  ## install the servers that tests start, where apt and root are at hand
 	@if dpkg -s $(DEBIAN) >/dev/null 2>&1; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
 		apt-get install -qq -y --no-install-recommends $(DEBIAN) >/dev/null; \
 	else echo "not installed, so their tests are skipped: $(DEBIAN)"; fi
+
+$(MILVUS): | $(STAMP)
+	@$(BIN)/pip install --quiet --no-deps --target $@.part milvus==2.3.5 \
+		&& PYTHONPATH=$@.part $(BIN)/python -c "import milvus; milvus._initialize_data_files('$@.part')" \
+		&& mv $@.part $@ \
+		|| echo "not installed, so its tests are skipped: milvus 2.3.5"
 
 proto: $(STAMP)  ## write the code of the encode service's messages anew
 	$(BIN)/python -m grpc_tools.protoc --proto_path=src --python_out=src --pyi_out=src \

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import hypothesis
 import pytest
@@ -14,11 +14,13 @@ from shell import Shell
 if TYPE_CHECKING:  # drivers take a while to import, and most tests need none
     import servers
     from crosslens.objects import Bucket
+    from milvus_server import MilvusServer
 
 hypothesis.settings.register_profile("unhurried", deadline=None)  # machines may be busy
 hypothesis.settings.load_profile("unhurried")
 
 _corners = count(1)
+T = TypeVar("T")
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data"
 
 
@@ -60,6 +62,14 @@ def postgres(request: pytest.FixtureRequest) -> Iterator[servers.SqlServer]:
 
 
 @pytest.fixture(scope="session")
+def milvus_server(request: pytest.FixtureRequest) -> Iterator[MilvusServer]:
+    """A Milvus of our own."""
+    import milvus_server
+
+    yield from _server(request, milvus_server.milvus)
+
+
+@pytest.fixture(scope="session")
 def mysql_catalog(mysql: servers.SqlServer) -> str:
     """The URL of a database for tests that empty it first."""
     return mysql.new_database()
@@ -97,8 +107,8 @@ def bucket(whole_bucket: Bucket) -> Bucket:
 
 
 def _server(
-    request: pytest.FixtureRequest, start: Callable[[], AbstractContextManager[servers.SqlServer]]
-) -> Iterator[servers.SqlServer]:
+    request: pytest.FixtureRequest, start: Callable[[], AbstractContextManager[T]]
+) -> Iterator[T]:
     from servers import Absent
 
     try:

@@ -45,12 +45,15 @@ class SqlServer:
     Attributes:
         admin_url: SQLAlchemy URL, of a user who may make databases.
         kind: mysql or postgresql, as the first part of a URL.
+        command: what started it, and starts it again after a kill.
     """
 
     kind: str
     admin_url: str
     port: int
     process: subprocess.Popen[bytes]
+    command: Sequence[str] = ()
+    folder: Path = Path()
 
     @property
     def name(self) -> str:
@@ -88,28 +91,30 @@ class SqlServer:
 
 
 @contextmanager
-def mariadb() -> Iterator[SqlServer]:
+def mariadb(*, durable: bool = False) -> Iterator[SqlServer]:
     """
-    Run MariaDB from Debian's package.
+    Run MariaDB from Debian's package; a durable one loses nothing that it acknowledged at a kill.
 
     Raises:
         Absent: it is not installed.
     """
     install, server = _program("mariadb-install-db"), _program("mariadbd")
-    with _folder() as folder:
+    with private_folder() as folder:
         data, door, port = folder / "data", folder / "door", free_port()
         who = [f"--user={SERVANT}"] if os.geteuid() == 0 else []
         own = ["--no-defaults", f"--datadir={data}", *who]
         quick = ["--skip-test-db", "--auth-root-authentication-method=normal"]
         _finish([install, *own, *quick], folder)
-        limits = ["--skip-log-bin", "--innodb-flush-log-at-trx-commit=0", "--skip-name-resolve"]
+        kept = f"--innodb-flush-log-at-trx-commit={1 if durable else 0}"
+        limits = ["--skip-log-bin", kept, "--skip-name-resolve"]
         small = ["--innodb-buffer-pool-size=32M", "--max-connections=200", "--bind=127.0.0.1"]
         # what a careless server has, so that nothing depends on a careful one
         careless = ["--character-set-server=latin1", "--sql-mode="]
         at = [f"--socket={door}", f"--port={port}", f"--pid-file={folder / 'pid'}"]
-        with running([server, *own, *limits, *small, *careless, *at], folder) as process:
+        command = [server, *own, *limits, *small, *careless, *at]
+        with running(command, folder) as process:
             admin = f"mysql+pymysql://root@localhost/?unix_socket={door}"
-            ready = SqlServer("mysql", admin, port, process)
+            ready = SqlServer("mysql", admin, port, process, command, folder)
             _await(ready, folder)
             ready.run(f"CREATE USER 'shop'@'%' IDENTIFIED BY '{PASSWORD}'")
             yield ready
@@ -124,7 +129,7 @@ def postgres() -> Iterator[SqlServer]:
         Absent: it is not installed.
     """
     install, server = _program("initdb"), _program("postgres")
-    with _folder() as folder:
+    with private_folder() as folder:
         data, port = folder / "data", free_port()
         locale = ["--encoding=UTF8", "--locale=C.UTF-8", "--auth=scram-sha-256"]
         secret = folder / "secret"
@@ -165,7 +170,7 @@ class S3Server:
 @contextmanager
 def s3() -> Iterator[S3Server]:
     """Run moto's server, and show its key to whoever asks the environment."""
-    with _folder() as folder, pytest.MonkeyPatch.context() as environment:
+    with private_folder() as folder, pytest.MonkeyPatch.context() as environment:
         environment.setenv("AWS_ACCESS_KEY_ID", "key")
         environment.setenv("AWS_SECRET_ACCESS_KEY", "secret")
         port = free_port()
@@ -211,7 +216,7 @@ def _as_servant() -> list[str]:
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
+def private_folder() -> Iterator[Path]:
     """A folder that the servant owns, and with a name short enough for a socket in it."""
     folder = Path(tempfile.mkdtemp(prefix="crosslens-", dir="/tmp"))
     if os.geteuid() == 0:

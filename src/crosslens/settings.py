@@ -64,6 +64,30 @@ class Settings(BaseSettings):
         description="vector index; empty: Zvec in the home; `milvus:` and a Milvus URI or a file "
         "for Milvus Lite; `memory:` for trying things out",
     )
+    milvus_token: str = Field(
+        "", repr=False, description="`user:password` or API key of the Milvus server"
+    )
+    milvus_ca: Path | None = Field(
+        None,
+        description="PEM file of who signed the certificate of a Milvus server at `https://`; "
+        "empty: as the machine knows",
+    )
+    milvus_prefix: str = Field(
+        "crosslens",
+        description="begins the names of collections and aliases, so that several catalogues "
+        "share a Milvus server",
+    )
+    milvus_timeout_s: float = Field(
+        10.0, gt=0, description="seconds a call to Milvus may take, tries included"
+    )
+    milvus_consistency: Literal["Strong", "Session", "Bounded", "Eventually"] = Field(
+        "Strong",
+        description="Strong: Milvus finds at once what any process wrote; the others find it a "
+        "little later, and answer sooner",
+    )
+    milvus_graph: Literal["HNSW", "IVF_FLAT", "IVF_SQ8", "DISKANN", "FLAT", "AUTOINDEX"] = Field(
+        "HNSW", description="how a Milvus server indexes vectors, from the next rebuild on"
+    )
     cross_modal: str = Field(
         "crosslens-mini",
         description="bundle whose words and pictures share a space: a name or a folder",

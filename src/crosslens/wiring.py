@@ -1044,9 +1044,16 @@ def _zvec(settings: Settings, rest: str, spec: IndexSpec) -> IndexStore:
 
 
 def _milvus(settings: Settings, rest: str, spec: IndexSpec) -> IndexStore:
-    from crosslens.vectors.milvus import MilvusStore
+    from crosslens.vectors.milvus import Access, MilvusStore
 
-    return MilvusStore(rest, spec)
+    access = Access(
+        settings.milvus_token,
+        settings.milvus_ca,
+        settings.milvus_timeout_s,
+        settings.milvus_consistency,
+    )
+    prefix, graph = settings.milvus_prefix, settings.milvus_graph
+    return MilvusStore(rest, spec, access=access, prefix=prefix, graph=graph)
 
 
 def _named_milvus(settings: Settings, url: str, spec: IndexSpec) -> IndexStore:

@@ -55,7 +55,7 @@ EXPRESSIONS = [
 def index(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[VectorIndex]:
-    with engine(request.param, tmp_path_factory.mktemp("filters")).store() as store:
+    with engine(request, tmp_path_factory.mktemp("filters")).store() as store:
         index = store.live()
         index.upsert([
             rows(key, pictures=["a", key], tokens=["shoe"], attributes=attributes)
@@ -136,7 +136,7 @@ def test_any_filter_means_what_matches_says(exact: VectorIndex, where: Filter) -
 @pytest.fixture
 def exact(index: VectorIndex, request: pytest.FixtureRequest) -> VectorIndex:
     if "milvus" in request.node.name:
-        pytest.skip("a fixed list serves Milvus Lite, which is slow")
+        pytest.skip("a fixed list serves Milvus, which is slow")
     return index
 
 
@@ -144,7 +144,7 @@ def exact(index: VectorIndex, request: pytest.FixtureRequest) -> VectorIndex:
 def changing(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[VectorIndex]:
-    with engine(request.param, tmp_path_factory.mktemp("changing")).store() as store:
+    with engine(request, tmp_path_factory.mktemp("changing")).store() as store:
         yield store.live()
 
 

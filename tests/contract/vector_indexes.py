@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,6 +16,9 @@ from crosslens.values import Attributes, AttributeType, Floats, Space, Vectors
 from crosslens.vectors.filters import And, Compare, Filter, IsSet, Not, OneOf, Or
 from crosslens.vectors.index import IndexSpec, IndexStore, ProductRows
 from crosslens.vectors.memory import MemoryStore
+
+if TYPE_CHECKING:
+    from milvus_server import MilvusServer
 
 TITLES = Space("titles", 8)
 WORDS = Space("words", 8)
@@ -43,6 +47,7 @@ class Engine:
     name: str
     open: Callable[[IndexSpec], IndexStore]
     durable: bool
+    most_words: int = 20_000
 
     @contextmanager
     def store(self, spec: IndexSpec = SPEC) -> Iterator[IndexStore]:
@@ -53,7 +58,8 @@ class Engine:
             store.close()
 
 
-def engine(name: str, folder: Path) -> Engine:
+def engine(request: pytest.FixtureRequest, folder: Path) -> Engine:
+    name = request.param
     if name == "memory":
         return Engine(name, MemoryStore, durable=False)
     if name == "zvec":
@@ -61,12 +67,26 @@ def engine(name: str, folder: Path) -> Engine:
 
         return Engine(name, lambda spec: ZvecStore(folder / "index", spec), durable=True)
     pytest.importorskip("milvus_lite", reason="Milvus Lite is not installed")
+    if name == "milvus-server":
+        return _emptied(request.getfixturevalue("milvus_server"))
     from crosslens.vectors.milvus import MilvusStore
 
     return Engine(name, lambda spec: MilvusStore(str(folder / "m.db"), spec), durable=True)
 
 
-ENGINES = ["memory", "zvec", pytest.param("milvus", marks=pytest.mark.milvus)]
+def _emptied(server: MilvusServer) -> Engine:
+    """The same collections for every test, since a server takes seconds to make some."""
+    engine = Engine("milvus-server", server.store, durable=True, most_words=4_096)
+    with engine.store() as store:
+        if store.live().spec == SPEC:
+            store.live().delete([held for held, _, _ in store.live().revisions()])
+        else:
+            store.begin_anew("")
+    return engine
+
+
+MILVUS = [pytest.param(name, marks=pytest.mark.milvus) for name in ("milvus", "milvus-server")]
+ENGINES = ["memory", "zvec", *MILVUS]
 
 
 def unit(seed: object, space: Space) -> Floats:

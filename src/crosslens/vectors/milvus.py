@@ -8,11 +8,15 @@ from typing import Final
 
 from crosslens.errors import InvalidRequest, Unavailable
 from crosslens.telemetry import logger
-from crosslens.vectors import milvus_collections as engine
+from crosslens.vectors import milvus_generations as engine
 from crosslens.vectors.index import IndexSpec
-from crosslens.vectors.milvus_collections import Generation
+from crosslens.vectors.milvus_connection import Access as Access
 from crosslens.vectors.milvus_connection import Connection
+from crosslens.vectors.milvus_generations import Generation, GenerationLost
+from crosslens.vectors.milvus_graphs import graph_of
 from crosslens.vectors.milvus_index import MilvusIndex
+from crosslens.vectors.milvus_keywords import keywords_of
+from crosslens.vectors.milvus_schema import create
 from crosslens.vectors.one_live import OneLive
 
 _PREFIX: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
@@ -24,13 +28,15 @@ class MilvusStore(OneLive[MilvusIndex]):
     that are live, and the alias of the text collection decides.
 
     Args:
-        uri: `http://host:19530`, or a file ending in `.db` for Milvus Lite, held by one process.
+        uri: `http://host:19530`, `https://…` for TLS, or a file ending in `.db` for Milvus Lite,
+            held by one process.
         spec: what the settings ask for; the live index keeps the spec it was built with.
         prefix: begins the name of every collection and alias, so that several share a server.
-        timeout_s: how long an answer may take.
+        graph: how vectors are indexed from the next draft on; see `milvus_graphs`.
 
     Raises:
-        InvalidRequest: the prefix is not of letters, digits and underscores.
+        InvalidRequest: the prefix is not of letters, digits and underscores, or the kind of index
+            is unknown.
     """
 
     def __init__(
@@ -38,9 +44,9 @@ class MilvusStore(OneLive[MilvusIndex]):
         uri: str,
         spec: IndexSpec,
         *,
-        token: str | None = None,
+        access: Access | None = None,
         prefix: str = "crosslens",
-        timeout_s: float = 10.0,
+        graph: str = "HNSW",
     ) -> None:
         if not _PREFIX.fullmatch(prefix):
             raise InvalidRequest(
@@ -48,7 +54,8 @@ class MilvusStore(OneLive[MilvusIndex]):
             )
         super().__init__(spec)
         self._prefix = prefix
-        self._connect = functools.partial(Connection, uri, token=token, timeout_s=timeout_s)
+        self._graph = graph_of(graph).kind
+        self._connect = functools.partial(Connection, uri, access=access)
         self._connection: Connection | None = None
         self._new = False
 
@@ -66,7 +73,7 @@ class MilvusStore(OneLive[MilvusIndex]):
         generation = self._pointed_at() or self._first()
         engine.point_at(self._milvus(), generation)  # a crash may have left one alias
         index = MilvusIndex(self._milvus(), generation, self._latest)
-        if self._milvus().lite:
+        if self._milvus().can.lite:
             index.optimize()  # a killed process leaves rows that every search reads one by one
         return index
 
@@ -106,11 +113,12 @@ class MilvusStore(OneLive[MilvusIndex]):
         name = engine.pointed_at(self._milvus(), self._prefix)
         if name is None:
             return None
-        if lost := engine.lost(self._milvus(), self._prefix, name):
-            logger("index").error("index left; a new one is being filled", reason=lost)
+        try:
+            return engine.opened(self._milvus(), self._prefix, name)
+        except GenerationLost as exc:
+            logger("index").error("index left; a new one is being filled", reason=str(exc))
             self._new = True
             return self._generation()
-        return engine.opened(self._milvus(), self._prefix, name)
 
     def _first(self) -> Generation:
         engine.require_free(self._milvus(), self._prefix)
@@ -127,6 +135,7 @@ class MilvusStore(OneLive[MilvusIndex]):
         return generation
 
     def _generation(self) -> Generation:
-        generation = Generation.new(self._prefix, self._spec)
-        engine.create(self._milvus(), generation)
+        milvus, apart = self._milvus(), not self._milvus().can.many_vectors
+        generation = Generation.new(self._prefix, self._spec, apart=apart, graph=self._graph)
+        create(milvus, generation, keywords_of(milvus))
         return generation

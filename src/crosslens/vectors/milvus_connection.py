@@ -7,17 +7,28 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from crosslens.errors import InvalidRequest, MissingExtra, StorageFull, Unavailable
+import grpc
 
-# Frequent pings make Milvus Lite hang up during long calls.
-_CALM: Final = {"grpc.keepalive_time_ms": 600_000, "grpc.keepalive_permit_without_calls": 0}
+from crosslens.errors import InvalidRequest, MissingExtra, StorageFull, Unavailable
+from crosslens.vectors.milvus_abilities import abilities_of
+
+_CHANNEL: Final = {
+    # Frequent pings make Milvus Lite hang up during long calls.
+    "grpc.keepalive_time_ms": 600_000,
+    "grpc.keepalive_permit_without_calls": 0,
+    # A server that comes back is missed for two seconds at most, not for two minutes.
+    "grpc.initial_reconnect_backoff_ms": 200,
+    "grpc.max_reconnect_backoff_ms": 2_000,
+}
 
 _GONE: Final = frozenset({100, 1600})  # no such collection, no such alias
 _SLOW: Final = frozenset({"create_collection", "drop_collection", "flush", "load_collection"})
 _SLOW_FACTOR: Final = 30
+_REFUSED: Final = ("auth check failure", "unauthenticated", "permission deny", "permission denied")
 
 _users: Counter[str] = Counter()  # of Milvus Lite files, which all users in a process share
 _opening: Final = threading.Lock()
@@ -27,35 +38,70 @@ class CollectionGone(Unavailable):
     """There is no such collection, perhaps because another generation has taken over."""
 
 
+@dataclass(frozen=True, slots=True)
+class Access:
+    """
+    How a server is spoken with.
+
+    Attributes:
+        token: `user:password`, or an API key.
+        authority: PEM file of who signed the server's certificate; None: as the machine knows.
+        timeout_s: how long a call may take, tries included; making, dropping, loading and flushing
+            may take 30 times that.
+        consistency: Strong: what was written is found at once, by everybody; Session, Bounded and
+            Eventually find it a little later, and answer sooner.
+    """
+
+    token: str = ""
+    authority: Path | None = None
+    timeout_s: float = 10.0
+    consistency: str = "Strong"
+
+
 class Connection:
     """
     A client of a Milvus server, or of Milvus Lite inside this process.
 
     Args:
-        uri: `http://host:19530`, or a file that ends in `.db` for Milvus Lite.
-        timeout_s: how long a call may take; making, dropping and flushing may take 30 times that.
+        uri: `http://host:19530`, `https://…` for TLS, or a file that ends in `.db` for Milvus Lite.
+        token, timeout_s: in place of those of `access`.
 
     Raises:
         InvalidRequest: the URI is neither.
         MissingExtra: the client library is not installed.
-        Unavailable: Milvus does not answer, or another process holds the file.
+        Unavailable: Milvus does not answer, is too old, or another process holds the file.
     """
 
-    def __init__(self, uri: str, *, token: str | None = None, timeout_s: float = 10.0) -> None:
+    def __init__(
+        self,
+        uri: str,
+        *,
+        token: str | None = None,
+        timeout_s: float | None = None,
+        access: Access | None = None,
+    ) -> None:
+        asked = access or Access()
         self.library = _library()
+        self.consistency = asked.consistency
         self._in_process = _is_file(uri)
         self._uri = str(Path(uri).absolute()) if self._in_process else uri
-        self._timeout_s = timeout_s
+        self._timeout_s = timeout = asked.timeout_s if timeout_s is None else timeout_s
+        tls = {"server_pem_path": str(asked.authority)} if asked.authority else {}
         logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # it raises what it logs
         if self._in_process:
             _prepare_file(Path(self._uri))
         with _opening, self._translated():
             self._client = self.library.MilvusClient(
-                self._uri, token=token or "", timeout=timeout_s, grpc_options=_CALM, dedicated=True
+                self._uri,
+                token=token or asked.token,
+                timeout=timeout,
+                grpc_options=_CHANNEL,
+                dedicated=True,
+                **tls,
             )
             _users[self._uri] += 1
-            version = str(self._client.get_server_version(timeout=timeout_s))
-        self.lite = self._in_process or version.startswith("milvus_lite")  # also one that listens
+            self.version = str(self._client.get_server_version(timeout=timeout))
+        self.can = abilities_of(self.version, lite=self._in_process)
 
     def ask(self, call: str, *args: Any, **kwargs: Any) -> Any:
         """
@@ -95,13 +141,22 @@ class Connection:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except self.library.MilvusException as exc:
+        except (self.library.MilvusException, grpc.RpcError, grpc.FutureTimeoutError) as exc:
             raise self._meaning(exc) from exc
+        except (OSError, ValueError) as exc:
+            if "closed channel" not in str(exc) and not isinstance(exc, OSError):
+                raise
+            raise Unavailable(f"Milvus at {self._uri} failed: {exc}") from exc
 
     def _meaning(self, exc: Any) -> StorageFull | Unavailable:
         text = str(exc)
-        if exc.code in _GONE:
+        if getattr(exc, "code", None) in _GONE:
             return CollectionGone(f"Milvus at {self._uri}: {text}")
+        if any(sign in text.lower() for sign in _REFUSED):
+            return Unavailable(
+                f"Milvus at {self._uri} refuses the token ({text})",
+                hint="check milvus_token: user:password, or an API key",
+            )
         if "Open local milvus failed" in text:
             return Unavailable(
                 f"the index in {self._uri} cannot be opened; is it in use by another process?",

@@ -13,13 +13,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crosslens.values import Candidate, Floats, Modality, Space, Vectors
-from crosslens.vectors import milvus_collections as engine
+from crosslens.vectors import milvus_rows as engine
 from crosslens.vectors.columns import query_words, space_column, words
 from crosslens.vectors.filters import Filter, check
 from crosslens.vectors.index import Counts, IndexSpec, ProductRows, RowKey
-from crosslens.vectors.milvus_collections import Generation
 from crosslens.vectors.milvus_connection import CollectionGone, Connection
-from crosslens.vectors.picture_rows import Hit, best_products, picture_key, rank, surplus_keys
+from crosslens.vectors.milvus_generations import Generation, Part
+from crosslens.vectors.milvus_keywords import keywords_of
+from crosslens.vectors.milvus_schema import (
+    DIALECT,
+    FLAGGED,
+    KEY,
+    PICTURES,
+    PRODUCT,
+    REVISION,
+    Row,
+    attribute_fields,
+    vector_fields,
+)
+from crosslens.vectors.picture_rows import (
+    Hit,
+    best_products,
+    picture_key,
+    rank,
+    rows_for,
+    surplus_keys,
+)
 from crosslens.vectors.rendering import render
 from crosslens.vectors.revisions import agreed
 
@@ -47,9 +66,11 @@ def _following(
 
 class MilvusIndex:
     """
-    One generation in Milvus: a text collection and a picture collection.
+    One generation in Milvus: a text collection and a picture collection, each in parts on servers
+    that keep one column of vectors per collection.
 
-    As with Zvec, a product's text row is written after its pictures and removed after them.
+    As with Zvec, a product's text row is written after its pictures and removed after them; and the
+    main part of a collection after the others.
 
     Args:
         latest: returns the generation that is live now, given the one that was; another process
@@ -65,6 +86,7 @@ class MilvusIndex:
     ) -> None:
         self.generation = generation
         self._milvus = milvus
+        self._keywords = keywords_of(milvus)
         self._latest = latest
         self._unflushed = 0
         self._writing = threading.Lock()
@@ -84,7 +106,10 @@ class MilvusIndex:
         former = self.generation
         if self._latest is not None:
             self.generation = self._latest(former)
-        return self.generation.name != former.name
+        if self.generation.name == former.name:
+            return False
+        self._keywords = keywords_of(self._milvus)
+        return True
 
     @_following
     def upsert(self, rows: Sequence[ProductRows]) -> None:
@@ -112,11 +137,10 @@ class MilvusIndex:
         self.spec.column(modality, query.space)
         condition = self._condition(where)
         find = self._texts_near if modality is Modality.TEXT else self._pictures_near
-        if limit < 1:
+        if limit < 1 or not len(query):
             return [[] for _ in range(len(query))]
-        most = min(limit, engine.MOST_HITS)
         with self._gate.reading():
-            return [find(query.space, row, most, condition) for row in query.array]
+            return find(query, min(limit, engine.MOST_HITS), condition)
 
     @_following
     def matching(
@@ -130,7 +154,7 @@ class MilvusIndex:
         most = min(limit, engine.MOST_HITS)
         name = self.generation.text
         with self._gate.reading():
-            hits = engine.matching(self._milvus, name, asked, limit=most, where=condition)
+            hits = self._keywords.matching(name, asked, limit=most, where=condition)
         return sorted(itertools.starmap(Candidate, hits), key=rank)
 
     @_following
@@ -139,21 +163,21 @@ class MilvusIndex:
     ) -> dict[RowKey, Floats]:
         """Read stored vectors; see VectorIndex."""
         self.spec.column(modality, space)
-        column = space_column(space)
+        column, collection = space_column(space), self.generation.holding(modality, space)
         with self._gate.reading():
             if modality is Modality.TEXT:
                 texts = {key[0]: key for key in keys if not key[1]}
-                rows = engine.vectors(self._milvus, self.generation.text, list(texts), column)
+                rows = engine.vectors(self._milvus, collection, list(texts), column)
                 return {texts[int(name)]: row for name, row in rows}
             named = {picture_key(*key): key for key in keys}
-            rows = engine.vectors(self._milvus, self.generation.pictures, list(named), column)
+            rows = engine.vectors(self._milvus, collection, list(named), column)
             return {named[str(name)]: row for name, row in rows}
 
     @_following
     def revisions(self) -> Iterator[tuple[int, int, int]]:
         """List what both collections hold; writes of this process wait meanwhile."""
-        of_text = (engine.KEY, engine.REVISION, engine.PICTURES)
-        of_pictures = (engine.PRODUCT, engine.REVISION)
+        of_text = (KEY, REVISION, PICTURES)
+        of_pictures = (PRODUCT, REVISION)
         with self._writing:
             text = _table(engine.scanned(self._milvus, self.generation.text, of_text), 3)
             shown = _table(engine.scanned(self._milvus, self.generation.pictures, of_pictures), 2)
@@ -174,7 +198,7 @@ class MilvusIndex:
 
         A server looks after its rows itself.
         """
-        return self._milvus.lite and self._unflushed >= MAY_BE_UNFLUSHED
+        return self._milvus.can.lite and self._unflushed >= MAY_BE_UNFLUSHED
 
     @_following
     def optimize(self) -> None:
@@ -184,7 +208,7 @@ class MilvusIndex:
         Searches go on; those of Milvus Lite wait for the moment in which rows change places.
         """
         with self._writing:
-            alone = self._gate.alone() if self._milvus.lite else contextlib.nullcontext()
+            alone = self._gate.alone() if self._milvus.can.lite else contextlib.nullcontext()
             with alone:
                 engine.flush(self._milvus, self.generation)
             self._unflushed = 0
@@ -196,67 +220,90 @@ class MilvusIndex:
 
     def _condition(self, where: Filter | None) -> str:
         types = self.spec.attributes
-        return "" if where is None else render(check(where, types), types, engine.DIALECT)
+        dialect = DIALECT if self._milvus.can.nulls else FLAGGED
+        return "" if where is None else render(check(where, types), types, dialect)
 
-    def _texts_near(self, space: Space, row: Floats, limit: int, condition: str) -> list[Candidate]:
-        name = self.generation.text
-        hits = engine.nearest(self._milvus, name, space, row, limit=limit, where=condition)
-        return sorted(itertools.starmap(Candidate, hits), key=rank)
+    def _texts_near(self, query: Vectors, limit: int, where: str) -> list[list[Candidate]]:
+        near = self._near(Modality.TEXT, query, limit, where)
+        return [sorted(itertools.starmap(Candidate, hits), key=rank) for hits in near]
 
-    def _pictures_near(
-        self, space: Space, row: Floats, limit: int, condition: str
-    ) -> list[Candidate]:
-        def hits(asked: int) -> list[Hit]:
-            name = self.generation.pictures
-            return engine.nearest(self._milvus, name, space, row, limit=asked, where=condition)
+    def _pictures_near(self, query: Vectors, limit: int, where: str) -> list[list[Candidate]]:
+        enough = rows_for(limit, PICTURES_PER_PRODUCT, most=engine.MOST_HITS)
+        near = self._near(Modality.PICTURE, query, enough, where)
 
-        return best_products(hits, limit, PICTURES_PER_PRODUCT, most=engine.MOST_HITS)
+        def products(number: int) -> list[Candidate]:
+            def hits(asked: int) -> list[Hit]:
+                if asked == enough:
+                    return near[number]
+                alone = Vectors(query.space, query.array[number : number + 1])
+                return self._near(Modality.PICTURE, alone, asked, where)[0]
+
+            return best_products(hits, limit, PICTURES_PER_PRODUCT, most=engine.MOST_HITS)
+
+        return [products(number) for number in range(len(query))]
+
+    def _near(
+        self, modality: Modality, query: Vectors, limit: int, where: str
+    ) -> list[list[engine.Rated]]:
+        live = self.generation
+        name = live.holding(modality, query.space)
+        return engine.nearest(self._milvus, name, query, limit=limit, where=where, graph=live.graph)
 
     def _write(self, rows: Sequence[ProductRows]) -> None:
         for row in rows:
             self.spec.require(row)
         for at in range(0, len(rows), engine.BATCH):
-            part = rows[at : at + engine.BATCH]
-            pictures = (shown for row in part for shown in self._picture_rows(row))
-            engine.upsert(self._milvus, self.generation.pictures, pictures)
-            self._erase_pictures({row.product_id: row.picture_count for row in part})
-            engine.upsert(self._milvus, self.generation.text, map(self._text_row, part))
-            self._unflushed += len(part) + sum(row.picture_count for row in part)
+            batch = rows[at : at + engine.BATCH]
+            for part in self.generation.parts(Modality.PICTURE):
+                shown = (shown for row in batch for shown in self._picture_rows(row, part))
+                engine.upsert(self._milvus, part.name, shown)
+            self._erase_pictures({row.product_id: row.picture_count for row in batch})
+            for part in self.generation.parts(Modality.TEXT):
+                engine.upsert(self._milvus, part.name, (self._text_row(row, part) for row in batch))
+            self._keywords.changed()
+            self._unflushed += len(batch) + sum(row.picture_count for row in batch)
 
     def _erase(self, product_ids: Sequence[int]) -> None:
         for at in range(0, len(product_ids), engine.BATCH):
-            part = product_ids[at : at + engine.BATCH]
-            self._erase_pictures(dict.fromkeys(part, 0))
-            engine.delete(self._milvus, self.generation.text, part)
+            batch = product_ids[at : at + engine.BATCH]
+            self._erase_pictures(dict.fromkeys(batch, 0))
+            for part in self.generation.parts(Modality.TEXT):
+                engine.delete(self._milvus, part.name, batch)
+            self._keywords.changed()
 
     def _erase_pictures(self, kept: Mapping[int, int]) -> None:
         name = self.generation.pictures
         surplus = surplus_keys(kept, lambda keys: engine.present(self._milvus, name, keys))
-        engine.delete(self._milvus, name, surplus)
+        for part in self.generation.parts(Modality.PICTURE):
+            engine.delete(self._milvus, part.name, surplus)
 
-    def _text_row(self, row: ProductRows) -> engine.Row:
+    def _text_row(self, row: ProductRows, part: Part) -> Row:
+        own = self._keywords.fields(words(row.tokens)) if part.main else {}
+        if part.main:
+            own[PICTURES] = row.picture_count
         return {
-            engine.KEY: row.product_id,
-            engine.PICTURES: row.picture_count,
-            engine.TOKENS: engine.encoded(self._milvus, words(row.tokens)),
-            **engine.vector_fields((v.space, v.array[0]) for v in row.text),
+            KEY: row.product_id,
+            **own,
+            **vector_fields((v.space, v.array[0]) for v in row.text if v.space in part.spaces),
             **self._shared_fields(row),
         }
 
-    def _picture_rows(self, row: ProductRows) -> Iterator[engine.Row]:
+    def _picture_rows(self, row: ProductRows, part: Part) -> Iterator[Row]:
         shared = self._shared_fields(row)
+        shown = [vectors for vectors in row.pictures if vectors.space in part.spaces]
         for position in range(row.picture_count):
             yield {
-                engine.KEY: picture_key(row.product_id, position),
-                engine.PRODUCT: row.product_id,
-                **engine.vector_fields((v.space, v.array[position]) for v in row.pictures),
+                KEY: picture_key(row.product_id, position),
+                PRODUCT: row.product_id,
+                **vector_fields((v.space, v.array[position]) for v in shown),
                 **shared,
             }
 
-    def _shared_fields(self, row: ProductRows) -> engine.Row:
+    def _shared_fields(self, row: ProductRows) -> Row:
+        nulls = self._milvus.can.nulls
         return {
-            engine.REVISION: row.revision,
-            **engine.attribute_fields(row.attributes, self.spec.attributes),
+            REVISION: row.revision,
+            **attribute_fields(row.attributes, self.spec.attributes, nulls=nulls),
         }
 
 

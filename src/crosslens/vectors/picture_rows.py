@@ -23,6 +23,11 @@ def rank(candidate: Candidate) -> tuple[float, int]:
     return (-candidate.score, candidate.product_id)
 
 
+def rows_for(limit: int, per_product: float, *, most: int) -> int:
+    """Return how many picture rows usually hold so many products."""
+    return min(most, int(limit * min(MOST_PER_PRODUCT, max(1.0, per_product))) + SPARE_HITS)
+
+
 def best_products(
     hits: Callable[[int], Sequence[Hit]], limit: int, per_product: float, *, most: int
 ) -> list[Candidate]:
@@ -37,7 +42,7 @@ def best_products(
         per_product: pictures that a product has on average.
         most: rows that the engine gives at most.
     """
-    asked = min(most, int(limit * min(MOST_PER_PRODUCT, max(1.0, per_product))) + SPARE_HITS)
+    asked = rows_for(limit, per_product, most=most)
     while True:
         given = hits(asked)
         found = _best_pictures(given)
@@ -53,20 +58,33 @@ def surplus_keys(
     Return the keys of picture rows that products no longer have, last positions first.
 
     Pictures of a product are positions 0..P-1 without a gap, so one look at the first position
-    beyond tells whether there are any; deleted in this order they never leave a gap.
+    beyond tells whether there are any; each further look is at twice as many. Deleted in this
+    order they never leave a gap.
 
     Args:
         kept: how many pictures each product has now.
         present: returns those of the keys that have a row.
     """
-    surplus: list[str] = []
-    beyond = {picture_key(key, count): (key, count) for key, count in kept.items()}
+    surplus: list[tuple[int, str]] = []
+    beyond, width = dict(kept), 1
     while beyond:
-        left = list(present(beyond))
+        asked = {
+            picture_key(key, position): (key, position)
+            for key, first in beyond.items()
+            for position in range(first, first + width)
+        }
+        left = [(asked[name][1], name) for name in present(asked)]
         surplus.extend(left)
-        following = [beyond[key] for key in left]
-        beyond = {picture_key(key, count + 1): (key, count + 1) for key, count in following}
-    return surplus[::-1]
+        beyond = _whole_windows(beyond, {asked[name] for _, name in left}, width)
+        width *= 2
+    return [name for _, name in sorted(surplus, reverse=True)]
+
+
+def _whole_windows(
+    beyond: Mapping[int, int], left: Collection[tuple[int, int]], width: int
+) -> dict[int, int]:
+    """Return where to look next, for the products whose rows went on to the end of the window."""
+    return {key: first + width for key, first in beyond.items() if (key, first + width - 1) in left}
 
 
 def _best_pictures(hits: Iterable[Hit]) -> list[Candidate]:

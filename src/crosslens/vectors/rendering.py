@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from crosslens.values import AttributeType
 from crosslens.vectors.columns import attribute_column, fingerprint
 from crosslens.vectors.filters import And, Compare, Filter, IsSet, Not, OneOf, Or, Scalar, positive
+
+_MOST_IN_A_ROW: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,8 @@ class Dialect:
         equals: the sign for "is equal".
         within, outside: a scalar column is, or is set and is not, among values.
         holding, lacking: a list column contains any of the values, or is set and contains none.
+        present, absent: a column is set, or is not.
+        comparing: a comparison that is false where the column is not set.
     """
 
     equals: str
@@ -26,31 +31,42 @@ class Dialect:
     outside: str
     holding: str
     lacking: str
+    present: str = "{column} is not null"
+    absent: str = "{column} is null"
+    comparing: str = "{comparison}"
 
 
 def render(where: Filter, types: Mapping[str, AttributeType], dialect: Dialect) -> str:
-    """Write a checked filter in a dialect whose comparisons are false where a column is null."""
+    """Write a checked filter in a dialect whose comparisons are false where a column is not set."""
     return _rendered(positive(where), types, dialect)
 
 
 def _rendered(where: Filter, types: Mapping[str, AttributeType], dialect: Dialect) -> str:
     match where:
         case And(parts):
-            return " and ".join(f"({_rendered(part, types, dialect)})" for part in parts)
+            return _joined([_rendered(part, types, dialect) for part in parts], "and")
         case Or(parts):
-            return " or ".join(f"({_rendered(part, types, dialect)})" for part in parts)
+            return _joined([_rendered(part, types, dialect) for part in parts], "or")
         case IsSet(name):
-            return f"{attribute_column(name)} is not null"
+            return dialect.present.format(column=attribute_column(name))
         case Not(OneOf(name, values)):
-            missing = f"{attribute_column(name)} is null"
+            missing = dialect.absent.format(column=attribute_column(name))
             return f"({_none_of(name, values, types, dialect)}) or ({missing})"
         case Not(part):
             assert isinstance(part, IsSet)  # noqa: S101 - `positive` leaves nothing else
-            return f"{attribute_column(part.name)} is null"
+            return dialect.absent.format(column=attribute_column(part.name))
         case OneOf(name, values):
             return _any_of(name, values, types, dialect)
         case Compare():
             return _comparison(where, types, dialect)
+
+
+def _joined(parts: Sequence[str], word: str) -> str:
+    """Join parts, many of them as a tree of halves: engines read a long row as a deep nest."""
+    if len(parts) > _MOST_IN_A_ROW:
+        middle = len(parts) // 2
+        return _joined([_joined(parts[:middle], word), _joined(parts[middle:], word)], word)
+    return f" {word} ".join(f"({part})" for part in parts)
 
 
 def _comparison(leaf: Compare, types: Mapping[str, AttributeType], dialect: Dialect) -> str:
@@ -59,7 +75,9 @@ def _comparison(leaf: Compare, types: Mapping[str, AttributeType], dialect: Dial
         listed = _any_of if leaf.op == "=" else _none_of
         return listed(leaf.name, (leaf.value,), types, dialect)
     sign = dialect.equals if leaf.op == "=" else leaf.op
-    return f"{attribute_column(leaf.name)} {sign} {_literal(leaf.value, type_)}"
+    column = attribute_column(leaf.name)
+    comparison = f"{column} {sign} {_literal(leaf.value, type_)}"
+    return dialect.comparing.format(column=column, comparison=comparison)
 
 
 def _any_of(

@@ -14,19 +14,26 @@ import time
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from contract.vector_indexes import LOOKS, SPEC, TITLES, ids, rows, vectors
 from crosslens.errors import IndexBroken, InvalidRequest, MissingExtra, Unavailable
 from crosslens.values import AttributeType, Modality, Space, Vectors
-from crosslens.vectors import milvus_collections as engine
-from crosslens.vectors import saved_spec
+from crosslens.vectors import milvus as store_module
+from crosslens.vectors import milvus_generations as engine
+from crosslens.vectors import milvus_keywords as keywords
+from crosslens.vectors import milvus_rows, saved_spec
 from crosslens.vectors.filters import parse
 from crosslens.vectors.index import Counts, IndexSpec
 from crosslens.vectors.milvus import MilvusStore
-from crosslens.vectors.milvus_connection import Connection
+from crosslens.vectors.milvus_abilities import Abilities, abilities_of
+from crosslens.vectors.milvus_connection import Access, Connection
+from crosslens.vectors.milvus_graphs import GRAPHS
 from crosslens.vectors.milvus_index import MAY_BE_UNFLUSHED, MilvusIndex
+from crosslens.vectors.milvus_keywords import ByFunction
+from crosslens.vectors.milvus_schema import KEY, create
 
 pytest.importorskip("milvus_lite", reason="Milvus Lite is not installed")
 pytestmark = [pytest.mark.milvus, pytest.mark.timeout(120)]
@@ -113,7 +120,7 @@ def test_a_server_that_is_away_is_said_to_be() -> None:
         uri = f"http://127.0.0.1:{taken.getsockname()[1]}"
         start = time.monotonic()
         with pytest.raises(Unavailable, match=uri):
-            MilvusStore(uri, SPEC, timeout_s=0.5).live()
+            MilvusStore(uri, SPEC, access=Access(timeout_s=0.5)).live()
     assert time.monotonic() - start < 120, "it is not waited for in vain"
 
 
@@ -121,7 +128,7 @@ def test_a_server_that_goes_away_is_said_to_be(tmp_path: Path) -> None:
     from milvus_lite.server_manager import server_manager_instance
 
     file = tmp_path / "index.db"
-    store = MilvusStore(str(file), SPEC, timeout_s=0.5)
+    store = MilvusStore(str(file), SPEC, access=Access(timeout_s=0.5))
     index = store.live()
     server_manager_instance.release_server(str(file))
     for call in (
@@ -194,7 +201,7 @@ def test_a_crash_between_the_aliases_is_mended(
 ) -> None:
     store.live().upsert([rows(1, pictures=["a"])])
     half = engine.Generation.new(prefix, SPEC)
-    engine.create(milvus, half)
+    create(milvus, half, ByFunction(milvus))
     milvus.ask("alter_alias", half.pictures, f"{prefix}_pictures")
     again = opened(milvus, prefix)
     assert list(again.live().revisions()) == [(1, 1, 1)]
@@ -316,14 +323,14 @@ def test_a_collection_that_has_the_name_of_an_alias_is_named(
 def test_two_processes_that_start_at_once_share_one_index(
     milvus: Connection, store: MilvusStore, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other, create = opened(milvus, prefix), engine.create
+    other = opened(milvus, prefix)
 
-    def late(connection: Connection, generation: engine.Generation) -> None:
-        monkeypatch.setattr(engine, "create", create)
+    def late(connection: Connection, *args: Any) -> None:
+        monkeypatch.setattr(store_module, "create", create)
         other.live().upsert([rows(1)])
-        create(connection, generation)
+        create(connection, *args)
 
-    monkeypatch.setattr(engine, "create", late)
+    monkeypatch.setattr(store_module, "create", late)
     assert list(store.live().revisions()) == [(1, 1, 0)]
     assert len(collections(milvus, prefix)) == 2
     other.close()
@@ -373,9 +380,10 @@ def test_a_narrow_filter_loses_nothing_of_many_rows(store: MilvusStore) -> None:
 class Server:
     """Stands for a connection to a server and keeps what it is asked."""
 
-    lite = False
+    consistency = "Strong"
 
-    def __init__(self) -> None:
+    def __init__(self, can: Abilities = Abilities()) -> None:  # noqa: B008 - nothing in it changes
+        self.can = can
         self.library = importlib.import_module("pymilvus")
         self.asked: list[tuple[str, tuple[object, ...], dict[str, object]]] = []
 
@@ -386,33 +394,34 @@ class Server:
 
 def test_a_server_gets_graphs_a_whitespace_analyzer_and_the_spec() -> None:
     server = Server()
-    engine.create(server, engine.Generation("shop", "1", SPEC))  # type: ignore[arg-type]
+    create(server, engine.Generation("shop", "1", SPEC), ByFunction(server))  # type: ignore[arg-type]
     for name in ("shop_pictures_1", "shop_text_1"):
         calls = [(call, args[1:], kwargs) for call, args, kwargs in server.asked if args[0] == name]
         assert [call for call, _, _ in calls] == [
             "create_collection",
             "create_index",
             "load_collection",
+            "load_collection",
         ]
         schema = calls[0][2]["schema"]
         assert saved_spec.from_json(schema.description) == SPEC
         graphs = [graph.to_dict() for graph in calls[1][1][0]]
-        dense = [graph for graph in graphs if graph["field_name"] != engine.KEYWORDS]
+        dense = [graph for graph in graphs if graph["field_name"] != keywords.KEYWORDS]
         assert {(graph["index_type"], graph["metric_type"]) for graph in dense} == {
             ("HNSW", "COSINE")
         }
         assert len(dense) == 2
     sparse = graphs[-1]
     assert (sparse["metric_type"], sparse["bm25_k1"], sparse["bm25_b"]) == ("BM25", 1.2, 0.75)
-    tokens = next(field for field in schema.fields if field.name == engine.TOKENS)
+    tokens = next(field for field in schema.fields if field.name == keywords.TOKENS)
     assert tokens.params["max_length"] == 65_535
     assert json.loads(tokens.params["analyzer_params"]) == {"tokenizer": "whitespace"}
 
 
 def test_keywords_fit_into_the_column_of_a_server() -> None:
     text = " ".join(f"word{n}" for n in range(100_000))
-    written = engine.encoded(Server(), text)  # type: ignore[arg-type]
-    assert len(written.encode()) <= engine.MOST_TEXT
+    written = ByFunction(Server()).fields(text)[keywords.TOKENS]  # type: ignore[arg-type]
+    assert len(written.encode()) <= keywords.MOST_TEXT
     assert len(set(written.split())) == len(written.split()) > 8_000
     assert all(word.isalnum() and word.islower() | word.isdigit() for word in written.split())
 
@@ -422,8 +431,8 @@ def test_a_server_looks_further_for_more_hits_and_under_filters(
     where: str, limit: int, ef: int
 ) -> None:
     server = Server()
-    query = vectors(TITLES, 1).array[0]
-    engine.nearest(server, "text", TITLES, query, limit=limit, where=where)  # type: ignore[arg-type]
+    query = vectors(TITLES, 1)
+    milvus_rows.nearest(server, "text", query, limit=limit, where=where)  # type: ignore[arg-type]
     assert server.asked[0][2]["search_params"] == {"metric_type": "COSINE", "params": {"ef": ef}}
 
 
@@ -443,3 +452,57 @@ def test_an_index_without_pictures_or_attributes_works(milvus: Connection, prefi
     )
     assert found == [[]]
     store.close()
+
+
+@pytest.mark.parametrize("version", ["2.2.16", "v2.3.1", "1.1.0"])
+def test_an_old_server_is_refused_with_what_is_needed(version: str) -> None:
+    with pytest.raises(Unavailable, match=r"2\.3\.2 or newer"):
+        abilities_of(version)
+
+
+@pytest.mark.parametrize(
+    ("version", "can"),
+    [
+        ("v2.3.5-lite", Abilities(many_vectors=False, nulls=False, bm25=False)),
+        ("2.4.17", Abilities(nulls=False, bm25=False)),
+        ("v2.5.0-beta", Abilities()),
+        ("2.6.4", Abilities()),
+        ("Cloud (compatible with Milvus 2.5)", Abilities()),
+        ("nightly", Abilities()),
+        ("milvus_lite-3.2.2", Abilities(lite=True)),
+    ],
+)
+def test_a_server_is_asked_for_what_its_version_has(version: str, can: Abilities) -> None:
+    assert abilities_of(version) == can
+
+
+@pytest.mark.parametrize("graph", GRAPHS)
+def test_every_kind_of_index_is_built_and_asked_as_it_wants(graph: str) -> None:
+    server = Server()
+    generation = engine.Generation("shop", "1", SPEC, graph=graph)
+    create(server, generation, ByFunction(server))  # type: ignore[arg-type]
+    built = next(args[1] for call, args, _ in server.asked if call == "create_index")
+    assert {index.to_dict()["index_type"] for index in built} == {graph}
+    narrow, wide = GRAPHS[graph].ask(10, False), GRAPHS[graph].ask(10, True)
+    assert all(wide[name] > narrow[name] for name in narrow)
+
+
+def test_a_kind_of_index_that_milvus_lacks_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match="HNSW"):
+        MilvusStore("index.db", SPEC, graph="TREE")
+
+
+def test_an_older_server_gets_a_collection_for_each_space_and_flags_in_place_of_nulls() -> None:
+    server = Server(Abilities(many_vectors=False, nulls=False, bm25=False))
+    generation = engine.Generation("shop", "1", SPEC, apart=True)
+    create(server, generation, keywords.ByCounting(server))  # type: ignore[arg-type]
+    made = {a[0]: kw["schema"] for call, a, kw in server.asked if call == "create_collection"}
+    assert list(made) == [part.name for part in generation.all_parts()]
+    for schema in made.values():
+        names = [field.name for field in schema.fields]
+        assert sum(name.startswith("v") for name in names) == 1
+        assert sum(name.startswith("sa") for name in names) == len(SPEC.attributes)
+        assert not any(field.nullable for field in schema.fields)
+    assert {keywords.WORDS, KEY} <= {field.name for field in made["shop_text_1"].fields}
+    assert generation.holding(Modality.TEXT, TITLES) == "shop_text_1"
+    assert generation.holding(Modality.PICTURE, LOOKS) != "shop_pictures_1"
