@@ -19,6 +19,7 @@ from crosslens.encode.goldens import ITEM, QUERY, Goldens
 from crosslens.encode.words import Words
 from crosslens.errors import BrokenBundle, InvalidRequest, StorageFull
 from crosslens.hubs.drift import Drift, Sample, drift, picture_feeds, text_feeds
+from crosslens.hubs.last_layer import first_token_only
 from crosslens.hubs.parity import require_parity
 from crosslens.hubs.pictures import require_same_pixels
 from crosslens.hubs.precision import Feeds, Precision, compress
@@ -180,7 +181,8 @@ def _tower(
 ) -> _Tower:
     path = scratch / f"{kind}.onnx"
     say(f"writing the {kind} tower")
-    files = save_graph(write_graph(side.graph(), path, order.exporters), path)
+    with first_token_only(side.tower):
+        files = save_graph(write_graph(side.graph(), path, order.exporters), path)
     say(f"comparing the {kind} tower with the original")
     tower = _Tower(side, files, require_parity(side, path))
     if order.precision is not Precision.FP32:

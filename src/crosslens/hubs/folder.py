@@ -18,6 +18,10 @@ PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 # a class of this name in these files is the architecture of the library with other methods added
 HARMLESS_CODE = frozenset({"modeling_MMRet_CLIP.CLIPModel"})
 
+# Chinese-CLIP as its authors and ModelScope lay it out: no config.json, but these two
+ORIGINAL = "cn_clip"
+ORIGINAL_PICTURES, ORIGINAL_WORDS = "vision_model_config.json", "text_model_config.json"
+
 _CONFIG = "config.json"
 _FRONT_MATTER = re.compile(r"\A---\r?\n(.*?)^---\s*$", re.DOTALL | re.MULTILINE)
 _KEY = re.compile(r"^([A-Za-z_]+):\s*(.*)$")
@@ -84,8 +88,12 @@ class ModelFolder:
 
     @property
     def architecture(self) -> str:
-        """The name under which the library knows the architecture, such as `chinese_clip`."""
-        return str(self.config.get("model_type", ""))
+        """The name under which the library knows the architecture, or `ORIGINAL`."""
+        found = str(self.table(_CONFIG).get("model_type") or "")
+        names = (ORIGINAL_PICTURES, ORIGINAL_WORDS)
+        if not found and all((self.path / name).is_file() for name in names):
+            return ORIGINAL
+        return found or str(self.config.get("model_type", ""))
 
     def inner(self, path: str) -> ModelFolder:
         """

@@ -16,12 +16,14 @@ from safetensors.torch import load_file, save_file
 
 from crosslens.errors import InvalidRequest
 from crosslens.hubs.folder import (
+    ORIGINAL,
     PICKLED,
     SAFE_WEIGHTS,
     ModelFolder,
     require_no_code,
     require_safe_weights,
 )
+from crosslens.hubs.originals import load_original
 
 PAIRED = {
     "clip": "CLIPModel",
@@ -59,8 +61,7 @@ _REASONS = {
     "export a fixed size instead, such as google/siglip2-base-patch16-224",
     "jina_clip": "it needs code from its hub, and crosslens runs none",
     "new": "it needs code from its hub, and crosslens runs none",
-    "": "config.json names no model_type; Chinese-CLIP with a ResNet-50 has no class in the "
-    "transformers library, and so has ModelScope's older layout: take the ViT sizes",
+    "": "config.json names no model_type",
 }
 _NOT_NEEDED = ("pooler.", "position_ids", "logit_", "decoder.")
 
@@ -74,6 +75,8 @@ def load(folder: ModelFolder) -> Any:
             weights.
         NotFound: it has no weights.
     """
+    if folder.architecture == ORIGINAL:
+        return load_original(folder)
     return _sound(folder, {**PAIRED, **SENTENCE}, _NOT_NEEDED)
 
 
@@ -163,7 +166,7 @@ def convert_pickles(folder: ModelFolder, scratch: Path) -> ModelFolder:
     tensor stays behind.
 
     Raises:
-        InvalidRequest: a file holds more than tensors.
+        InvalidRequest: a file holds more than tensors, or it is not clear which one is meant.
     """
     shutil.copytree(folder.path, scratch, ignore=shutil.ignore_patterns(*PICKLED, "*.py", ".*"))
     for place in pickled_places(folder):
@@ -178,15 +181,27 @@ def pickled_places(folder: ModelFolder) -> list[Path]:
 
 
 def _convert(place: Path, target: Path) -> None:
-    files = sorted(place.glob("pytorch_model*.bin"))
     weights: dict[str, torch.Tensor] = {}
-    for file in files:
+    for file in _pickles(place):
         try:
             found = torch.load(file, map_location="cpu", weights_only=True)
         except Exception as exc:
             raise InvalidRequest(
                 f"{file} holds more than tensors, and nothing of it was run: {exc}"
             ) from exc
-        weights |= {k: v.clone().contiguous() for k, v in found.items() if torch.is_tensor(v)}
+        table = found.get("state_dict", found) if isinstance(found, dict) else {}
+        weights |= {k: v.clone().contiguous() for k, v in table.items() if torch.is_tensor(v)}
     if weights:
         save_file(weights, target / "model.safetensors", metadata={"format": "pt"})
+
+
+def _pickles(place: Path) -> list[Path]:
+    """Find the weights: in the hubs' names, or else the one checkpoint that lies there."""
+    named = sorted(place.glob("pytorch_model*.bin"))
+    checkpoints = sorted(place.glob("*.pt"))
+    if not named and len(checkpoints) > 1:
+        raise InvalidRequest(
+            f"{place} has {len(checkpoints)} checkpoints, such as {checkpoints[0].name}",
+            hint="leave only the one that is meant",
+        )
+    return named or checkpoints

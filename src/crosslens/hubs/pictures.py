@@ -13,8 +13,9 @@ from transformers import AutoImageProcessor
 from crosslens.encode.cards import PictureCard, Resample, Resize
 from crosslens.encode.pixels import Pixels
 from crosslens.errors import BrokenBundle, InvalidRequest
-from crosslens.hubs.folder import ModelFolder
+from crosslens.hubs.folder import ORIGINAL, ModelFolder
 from crosslens.hubs.loading import quiet
+from crosslens.hubs.originals import original_processor
 from crosslens.values import Floats
 
 MOST_OFF = 1 / 255  # of a pixel's range, before the mean is taken off
@@ -30,6 +31,8 @@ def load_processor(folder: ModelFolder) -> Any:
     Raises:
         InvalidRequest: the folder does not say how pictures are prepared.
     """
+    if folder.architecture == ORIGINAL:
+        return original_processor(folder)
     if not any((folder.path / name).is_file() for name in _FILES):
         raise InvalidRequest(
             f"{folder.name} does not say how pictures are prepared: no {_FILES[0]}"

@@ -12,7 +12,7 @@ from torch.export import Dim
 
 from crosslens.encode.cards import PictureCard, Side, TextCard
 from crosslens.errors import InvalidRequest
-from crosslens.hubs.folder import ModelFolder
+from crosslens.hubs.folder import ORIGINAL, ModelFolder
 from crosslens.hubs.loading import PAIRED, load, load_dense
 from crosslens.hubs.pictures import load_processor, picture_card, reference_pixels
 from crosslens.hubs.sentence import Recipe, read_recipe
@@ -27,6 +27,8 @@ from crosslens.hubs.words import Reference, load_tokenizer, longest, pad_side, t
 from crosslens.train.graphs import LARGEST_BATCH, Graph
 from crosslens.values import Floats
 
+_SEEING = (*PAIRED, ORIGINAL)
+_CN_CLIP = ("chinese_clip", ORIGINAL)
 _CN_CLIP_TOKENS = 52  # what its authors trained with; its folder does not say
 _PAD_OFFSET = {"roberta", "xlm-roberta", "camembert", "mpnet"}  # positions begin after the padding
 
@@ -125,7 +127,7 @@ def text_side(folder: ModelFolder, wishes: Wishes, *, model: Any = None) -> Text
     """
     recipe = read_recipe(folder)
     model = model or load(recipe.tower)
-    if recipe.tower.architecture in PAIRED:
+    if recipe.tower.architecture in _SEEING:
         return _paired_text(recipe, model, wishes)
     return _sentence_text(recipe, model, wishes)
 
@@ -138,10 +140,10 @@ def picture_side(folder: ModelFolder, *, model: Any = None) -> PictureSide:
         InvalidRequest: the model has none, or prepares pictures in a way that a card cannot say.
     """
     tower = read_recipe(folder).tower
-    if tower.architecture not in PAIRED:
+    if tower.architecture not in _SEEING:
         raise InvalidRequest(
             f"{folder.name} is {tower.architecture!r}, which sees no pictures; "
-            f"known are {', '.join(PAIRED)}"
+            f"known are {', '.join(_SEEING)}"
         )
     model = model or load(tower)
     processor = load_processor(tower)
@@ -151,14 +153,14 @@ def picture_side(folder: ModelFolder, *, model: Any = None) -> PictureSide:
 
 def has_pictures(folder: ModelFolder) -> bool:
     """Whether a model has a picture tower beside its text tower."""
-    return read_recipe(folder).tower.architecture in PAIRED
+    return read_recipe(folder).tower.architecture in _SEEING
 
 
 def _paired_text(recipe: Recipe, model: Any, wishes: Wishes) -> TextSide:
     folder = recipe.tower
     tokenizer = load_tokenizer(folder)
     positions = int(model.config.text_config.max_position_embeddings)
-    trained = _CN_CLIP_TOKENS if folder.architecture == "chinese_clip" else None
+    trained = _CN_CLIP_TOKENS if folder.architecture in _CN_CLIP else None
     padded = folder.architecture == "siglip"  # its last place is the vector, so no place may go
     most = longest(tokenizer, positions, trained, None if padded else wishes.max_tokens)
     card = TextCard(

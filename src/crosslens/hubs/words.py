@@ -13,8 +13,9 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from crosslens.encode.cards import Side, TextCard
 from crosslens.encode.words import Words
 from crosslens.errors import BrokenBundle, InvalidRequest
-from crosslens.hubs.folder import ModelFolder
+from crosslens.hubs.folder import ORIGINAL, ModelFolder
 from crosslens.hubs.loading import quiet
+from crosslens.hubs.originals import original_tokenizer
 from crosslens.hubs.pieces import siglip_tokenizer
 
 HARD_TEXTS = (
@@ -63,6 +64,8 @@ def load_tokenizer(folder: ModelFolder) -> PreTrainedTokenizerBase:
     """
     try:
         with quiet():
+            if folder.architecture == ORIGINAL:
+                return original_tokenizer(folder)
             found = AutoTokenizer.from_pretrained(
                 str(folder.path), local_files_only=True, trust_remote_code=False
             )

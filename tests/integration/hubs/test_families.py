@@ -16,12 +16,13 @@ import transformers as library
 import hub_models
 from crosslens.encode.cards import Resize
 from crosslens.encode.onnx import OnnxBundle, load
-from crosslens.hubs.export import Exported, Order, export_model
+from crosslens.hubs.export import Order, export_model
 from crosslens.hubs.folder import ModelFolder
-from crosslens.hubs.sides import Wishes, has_pictures, picture_side, text_side
+from crosslens.hubs.sides import Wishes, picture_side, text_side
 from crosslens.hubs.words import HARD_TEXTS
 from crosslens.train.export import golden_pictures
 from crosslens.train.graphs import EXPORTERS, with_torchscript
+from hub_exports import exported
 
 pytestmark = [pytest.mark.hub, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
@@ -32,16 +33,6 @@ SENTENCE = (
 )  # fmt: skip
 EQUAL = 2e-6
 TEXTS = HARD_TEXTS[:24]
-
-
-def exported(source: Path, target: Path, **order: Any) -> Exported:
-    folder = ModelFolder(source)
-    text = text_side(folder, Wishes())
-    picture = picture_side(folder, model=text.model) if has_pictures(folder) else None
-    given: dict[str, Any] = {"exporters": (with_torchscript,), **order}
-    return export_model(
-        text, picture, target, Order(source.name, "A test.", "MIT", "a folder", **given)
-    )
 
 
 @pytest.fixture(scope="module")

@@ -145,7 +145,7 @@ def spoilt(source: Path, target: Path, **config: Any) -> Path:
     [
         ({"model_type": "llama"}, "architecture of odd is 'llama': known are albert, bert"),
         ({"model_type": "siglip2"}, "NaFlex"),
-        ({"model_type": ""}, "ResNet-50"),
+        ({"model_type": ""}, "names no model_type"),
         ({"auto_map": {"AutoModel": "modeling.Own"}}, "runs no code from hubs"),
         ({"model_type": "jina_clip"}, "needs code from its hub"),
         ({"num_hidden_layers": 3}, "are missing"),
@@ -210,6 +210,12 @@ def test_pickled_weights_are_refused_or_read_without_running_them(
     assert "nothing of it was run" in ran.err
     assert (folder / "pytorch_model.bin").exists()
     assert not (folder / "model.safetensors").exists()
+
+
+def test_clip_in_a_folder_of_sentence_transformers_is_exported(shell: Shell, tmp_path: Path):
+    source = hub_models.clip_in_sentence_layout(tmp_path / "clip-st")
+    assert not (source / "config.json").exists()
+    assert shell.json("model", "export", source, "--towers", "pictures")["dim"] == hub_models.DIM
 
 
 def test_code_beside_a_harmless_model_is_not_run(shell: Shell, tmp_path: Path):
