@@ -115,6 +115,7 @@ class MilvusServer:
             )
         while not self._well():
             if self.running.poll() is not None or time.monotonic() - begun > READY_S:
+                self.kill()
                 said = (self.folder / "log").read_text("utf-8", "replace")
                 raise RuntimeError(f"Milvus does not start:\n{said[-2_000:]}")
             time.sleep(0.05)

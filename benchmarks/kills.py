@@ -1,0 +1,108 @@
+"""
+Kill API, worker, MariaDB and Milvus at random while products are written, and count what is lost.
+
+    python benchmarks/kills.py --kills 1000 --minutes 60 --log /tmp/kills.jsonl
+    python benchmarks/kills.py --figures /tmp/kills.jsonl
+
+Every hundred kills the writers pause, and everything is compared: each acknowledged write with the
+catalogue, the index with the catalogue (without repair), and what was deleted with what is served.
+The servers are those of the tests: MariaDB from Debian, Milvus 2.3.5 from PyPI, both of their own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from fleet import fleet
+from storm import Storm
+
+ODDS = {"api 0": 0.38, "worker 0": 0.34, "mariadb": 0.18, "milvus": 0.10}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
+    parser.add_argument("--kills", type=int, default=1_000)
+    parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--writers", type=int, default=3)
+    parser.add_argument("--pause", type=int, default=100, help="kills between two comparisons")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--log", type=Path, default=Path("kills.jsonl"))
+    parser.add_argument("--figures", type=Path, help="print the figures of a log, and nothing else")
+    asked = parser.parse_args()
+    if asked.figures:
+        print(shown(asked.figures))
+        return
+    with tempfile.TemporaryDirectory() as home, fleet(Path(home)) as fleet_:
+        storm = Storm.over(fleet_, writers=asked.writers, seed=asked.seed)
+        with asked.log.open("w", encoding="utf-8") as log:
+            for told in run(storm, asked):
+                log.write(json.dumps(told, ensure_ascii=False) + "\n")
+                log.flush()
+    print(shown(asked.log))
+
+
+def run(storm: Storm, asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """Kill until enough were killed or the time is up; yield what to keep after each pause."""
+    draw, until = random.Random(asked.seed), time.monotonic() + 60 * asked.minutes
+    while storm.kills < asked.kills and time.monotonic() < until:
+        goal = min(asked.kills, storm.kills + asked.pause)
+        with storm.raging():
+            while storm.kills < goal and time.monotonic() < until:
+                storm.strike(draw, ODDS, most=2)
+                time.sleep(draw.uniform(0, 0.5))
+        verdict = storm.verdict()
+        yield {
+            "struck": dict(storm.struck),
+            "recovery": storm.recovery,
+            "writes": storm.writes,
+            "searches": dict(storm.seeker.statuses),
+            "deleted": sum(len(writer.gone) for writer in storm.writers),
+            **asdict(verdict),
+        }
+        worst = replace(verdict, odd=[])  # those are told at the end, and end nothing
+        assert worst.clean, verdict
+
+
+def shown(log: Path) -> str:
+    """Say what a log has, for people."""
+    told = json.loads(log.read_text("utf-8").splitlines()[-1])
+    struck: Counter[str] = Counter(told["struck"])
+    lines = [f"{struck.total()} kills: " + ", ".join(f"{n} × {name}" for name, n in struck.items())]
+    lines.append(
+        f"{told['writes']} writes acknowledged, {len(told['lost'])} lost, {told['doubled']} "
+        f"doubled; {told['deleted']} deleted, {len(told['served'])} of them served; "
+        f"{told['audit']} products in which the index differed, {told['parked']} parked; "
+        f"{told['products']} products at the end; searches by status {told['searches']}; "
+        f"{len(told['odd'])} odd answers {told['odd'][:3]}"
+    )
+    for name in ("api 0", "worker 0", "mariadb", "milvus"):
+        alone = told["recovery"].get(name)
+        if alone:
+            lines.append(_times(name, alone))
+    every = [seconds for part in told["recovery"].values() for seconds in part]
+    lines.append(_times("all", every))
+    return "\n".join(lines)
+
+
+def _times(name: str, seconds: list[float]) -> str:
+    return (
+        f"ready again, {name}: median {statistics.median(seconds):.1f} s, "
+        f"longest {max(seconds):.1f} s ({len(seconds)} times)"
+    )
+
+
+if __name__ == "__main__":
+    main()

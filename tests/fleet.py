@@ -1,0 +1,252 @@
+"""The server profile as processes that can be killed and come back to where they were."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import httpx
+
+import milvus_server
+from milvus_server import MilvusServer
+from servers import SqlServer, await_port, free_port, mariadb
+
+AGAIN_S = 0.3
+PATIENCE_S = 120.0
+
+
+class Away(Exception):
+    """A process ended while it started, as one does whose servers are away."""
+
+
+class Member(Protocol):
+    """A process that can be killed and started again at the same place."""
+
+    @property
+    def name(self) -> str:
+        """What it is."""
+        ...
+
+    def start(self) -> None:
+        """Start it and wait until it answers; raises Away where it ends instead."""
+        ...
+
+    def kill(self) -> None:
+        """Send SIGKILL and wait for the end; one that does not run is no error."""
+        ...
+
+
+@dataclass(eq=False)
+class Crosslens:
+    """`crosslens serve SORT` on a port of its own."""
+
+    name: str
+    home: Path
+    environment: Mapping[str, str]
+    sort: str
+    port: int = field(default_factory=free_port)
+    running: subprocess.Popen[str] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> Path:
+        """What it says."""
+        return self.home / f"{self.name}.log"
+
+    def start(self) -> None:
+        self.home.mkdir(parents=True, exist_ok=True)
+        own = [sys.executable, "-m", "crosslens", "--home", str(self.home)]
+        with self.log.open("a") as errors:
+            self.running = subprocess.Popen(
+                [*own, "serve", self.sort, "--port", str(self.port)],
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                env=dict(self.environment),
+            )
+        assert self.running.stdout is not None
+        if not self.running.stdout.readline():
+            self.kill()
+            raise Away(self.name)
+
+    def kill(self) -> None:
+        if self.running is not None:
+            self.running.kill()
+            self.running.communicate()
+
+    def ready(self) -> bool:
+        """Ask whether everything it needs answers."""
+        try:
+            return httpx.get(f"{self.url}/ready", timeout=20).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+
+@dataclass(eq=False)
+class Database:
+    """MariaDB, over the same files after each kill."""
+
+    server: SqlServer
+    running: subprocess.Popen[bytes]
+    name: str = "mariadb"
+
+    def start(self) -> None:
+        with (self.server.folder / "log").open("ab") as log:
+            self.running = subprocess.Popen(
+                self.server.command, cwd=self.server.folder, stdout=log, stderr=log
+            )
+        try:
+            await_port(self.server.port, self.running, self.server.folder)
+        except RuntimeError as exc:
+            raise Away(self.name) from exc
+
+    def kill(self) -> None:
+        self.running.kill()
+        self.running.wait()
+
+
+@dataclass(eq=False)
+class Vectors:
+    """Milvus, over the same files after each kill."""
+
+    server: MilvusServer
+    name: str = "milvus"
+
+    def start(self) -> None:
+        try:
+            self.server.start()
+        except RuntimeError as exc:
+            raise Away(self.name) from exc
+
+    def kill(self) -> None:
+        self.server.kill()
+
+
+@dataclass
+class Fleet:
+    """All of them; they share one home, and what the settings name."""
+
+    database: Database
+    vectors: Vectors
+    apis: Sequence[Crosslens]
+    workers: Sequence[Crosslens]
+    settings: Mapping[str, str]
+    environment: Mapping[str, str]
+    home: Path
+
+    @property
+    def members(self) -> list[Member]:
+        """Who can be killed."""
+        return [*self.apis, *self.workers, self.database, self.vectors]
+
+    @property
+    def urls(self) -> list[str]:
+        """Where the service answers."""
+        return [api.url for api in self.apis]
+
+    def strike(self, names: Sequence[str]) -> float:
+        """Kill members at once, start them again, and return the seconds until all is well."""
+        struck = [member for member in self.members if member.name in names]
+        for member in struck:
+            member.kill()
+        begun = time.monotonic()
+        threads = [threading.Thread(target=revive, args=(member,)) for member in struck]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.await_ready()
+        return time.monotonic() - begun
+
+    def await_ready(self) -> None:
+        """Wait until every process of ours reaches what it needs."""
+        until = time.monotonic() + PATIENCE_S
+        for member in (*self.apis, *self.workers):
+            while not member.ready():
+                for ended in self._ended():
+                    revive(ended)
+                if time.monotonic() > until:
+                    raise AssertionError(f"{member.name} is not ready:\n{self.said(member)}")
+                time.sleep(0.05)
+
+    def _ended(self) -> list[Member]:
+        """Who ended by itself: a Milvus does that when it was too slow for its own lease."""
+        running = {
+            **{member: member.running for member in (*self.apis, *self.workers)},
+            self.database: self.database.running,
+            self.vectors: self.vectors.server.running,
+        }
+        return [who for who, process in running.items() if process and process.poll() is not None]
+
+    def said(self, member: Crosslens) -> str:
+        """Return the end of what a process said, and what it answers."""
+        try:
+            answer = httpx.get(f"{member.url}/ready", timeout=20).text
+        except httpx.HTTPError as exc:
+            answer = str(exc)
+        return f"{answer}\n{member.log.read_text('utf-8', 'replace')[-3_000:]}"
+
+
+def revive(member: Member) -> None:
+    """Start a process as often as it takes, as whoever looks after processes does."""
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return member.start()
+        except Away:
+            if time.monotonic() > until:
+                raise
+            time.sleep(AGAIN_S)
+
+
+@contextmanager
+def fleet(
+    home: Path,
+    *,
+    apis: int = 1,
+    workers: int = 1,
+    vectors: MilvusServer | None = None,
+    **settings: str,
+) -> Iterator[Fleet]:
+    """
+    Run a fleet until the block ends.
+
+    Args:
+        vectors: a Milvus that runs already, and goes on afterwards; None: one of its own.
+
+    Raises:
+        Absent: a server is not installed.
+    """
+    with ExitStack() as stack:
+        sql = stack.enter_context(mariadb(durable=True))
+        milvus = vectors or stack.enter_context(milvus_server.milvus(missed_s=10))
+        shared = {"catalog_url": sql.new_database(), "lease_s": "5", "keep_vectors": "false"}
+        shared |= milvus.settings | {"milvus_prefix": f"fleet{free_port()}"} | settings
+        named = {f"CROSSLENS_{name.upper()}": value for name, value in shared.items()}
+        own = dict(os.environ) | named  # noqa: TID251 - of children
+        answering = [Crosslens(f"api {n}", home, own, "api") for n in range(apis)]
+        settling = [Crosslens(f"worker {n}", home, own, "worker") for n in range(workers)]
+        database, vectors_ = Database(sql, sql.process), Vectors(milvus)
+        all_ = Fleet(database, vectors_, answering, settling, shared, own, home)
+        stack.callback(_end, all_)
+        for member in (*answering, *settling):
+            member.start()
+        all_.await_ready()
+        yield all_
+
+
+def _end(all_: Fleet) -> None:
+    for member in (*all_.apis, *all_.workers, all_.database):
+        member.kill()
