@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from crosslens.cli import train_composer
 from crosslens.cli.screen import Json, opened, print_json, say
 from crosslens.errors import MissingExtra
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from crosslens.wiring import App
 
 app = typer.Typer(help="Train an encoder and make a bundle of it.", no_args_is_help=True)
+app.command("composer")(train_composer.composer)
+app.command("judge-composer")(train_composer.judge_composer)
 
 
 @app.command()

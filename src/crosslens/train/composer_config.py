@@ -56,9 +56,9 @@ class Shape:
     """
 
     method: Method = Method.TOKENS
-    dim: int = 256
+    dim: int = 192
     over_vectors: bool = False
-    widths: tuple[int, ...] = (48, 96, 128)
+    widths: tuple[int, ...] = (32, 64, 96)
     width: int = 128
     token_width: int = 48
     word_layers: int = 1

@@ -123,29 +123,41 @@ def over_vectors(
     found: ComposedSet, pictures: PictureEncoder, words: TextEncoder, cache: Path
 ) -> Material:
     """
-    Take a set as vectors of a bundle; those of the pictures are kept in a file.
+    Take a set as vectors of a bundle; those of the pictures are kept in the folder `cache`.
 
     Raises:
         UnreadablePicture: a picture cannot be decoded.
     """
-    digest = hashlib.sha256(
-        "\n".join([pictures.space.name, *map(str, found.pictures)]).encode()
-    ).hexdigest()
-    path = cache.with_name(f"{cache.name}-{digest[:16]}.npy")
-    if not path.exists():
-        parts = [
-            pictures.encode_pictures([p.read_bytes() for p in found.pictures[n : n + AT_ONCE]])
-            for n in range(0, len(found.pictures), AT_ONCE)
-        ]
-        with explained(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            np.save(path, np.concatenate([part.array for part in parts]))
-    vectors: Floats = np.load(path)
+    vectors = described(found.pictures, pictures, cache)
     provenance = {**provenance_of(found), "space": pictures.space.name}
     return Material(
         PictureVectors(vectors), found.labels, found.wishes, provenance,
         spoken_of(texts_of(found.wishes), words),
     )  # fmt: skip
+
+
+def described(files: Sequence[Path], pictures: PictureEncoder, cache: Path) -> Floats:
+    """
+    Encode picture files with a bundle, once: float32 [N, dim].
+
+    Args:
+        cache: a folder; the vectors are kept there by the files and the space.
+
+    Raises:
+        UnreadablePicture: one cannot be decoded.
+    """
+    names = "\n".join([pictures.space.name, *map(str, files)])
+    path = cache / f"vectors-{hashlib.sha256(names.encode()).hexdigest()[:16]}.npy"
+    if not path.exists():
+        parts = [
+            pictures.encode_pictures([p.read_bytes() for p in files[n : n + AT_ONCE]]).array
+            for n in range(0, len(files), AT_ONCE)
+        ]
+        with explained(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.save(path, np.concatenate(parts))
+    vectors: Floats = np.load(path)
+    return vectors
 
 
 def spoken_of(texts: Sequence[str], words: TextEncoder) -> dict[str, Floats]:

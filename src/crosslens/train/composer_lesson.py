@@ -38,6 +38,7 @@ class Wishes:
         ids, mask: int64 [B, L].
         spoken: the bundle's vectors of the words, [B, dim] or [B, 0].
         labels: int64 [B], of the targets.
+        draw: int64 [], from which noise is drawn, so that a resumed run draws the same.
     """
 
     pictures: Tensor
@@ -46,6 +47,7 @@ class Wishes:
     mask: Tensor
     spoken: Tensor
     labels: Tensor
+    draw: Tensor
 
     def to(self, device: str) -> Wishes:
         """Copy to a device."""
@@ -102,10 +104,12 @@ class ComposerLesson:
             mask=torch.from_numpy(np.where(dropped, 0, mask)),
             spoken=_spoken(self._material, texts),
             labels=torch.from_numpy(self._labels[targets]),
+            draw=torch.tensor(int(rng.integers(2**31))),
         )
 
     def measure(self, model: Composer, batch: Wishes) -> dict[str, Tensor]:
         """Compare composed vectors with those of the targets."""
+        torch.manual_seed(int(batch.draw))
         seen = model.see(batch.pictures)
         few = len(seen) - len(batch.source)
         composed = model.compose(seen[:few][batch.source], batch.ids, batch.mask, batch.spoken)

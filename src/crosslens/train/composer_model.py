@@ -12,7 +12,7 @@ from crosslens.train.composer_config import Method, Shape
 from crosslens.train.model import Convolution, Layer, Residual, unit
 
 FIRST_SCALE, LARGEST_SCALE = 10.0, 100.0
-POOLED = (4, 6)  # places that a picture's vector is made of; a mean over all forgets where
+POOLED = (3, 5)  # places that a picture's vector is made of; a mean over all forgets where
 GATE_FIRST, ADDED_FIRST = 1.0, 10.0  # of TIRG, as published
 
 
@@ -192,8 +192,9 @@ class Tirg(nn.Module):
         """Gate and add."""
         picture = head(seen)
         both = torch.cat([picture, said.vector], 1)
-        kept: Tensor = self.shares[0] * self.gate(both).sigmoid() * picture
-        return kept + self.shares[1] * self.add(both)
+        kept = self.shares[0] * self.gate(both).sigmoid() * picture
+        changed: Tensor = kept + self.shares[1] * self.add(both)
+        return changed
 
 
 class TirgLastConv(nn.Module):
@@ -286,8 +287,8 @@ class TokensOverVectors(nn.Module):
         for layer in self.layers:
             states = layer(states, blocked)
         found = self.dropout(self.norm(states[:, : self.count].flatten(1)))
-        kept: Tensor = self.gate(found).sigmoid() * seen
-        return kept + self.add(found)
+        changed: Tensor = self.gate(found).sigmoid() * seen + self.add(found)
+        return changed
 
 
 def _tokens(shape: Shape) -> nn.Module:

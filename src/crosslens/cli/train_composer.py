@@ -1,0 +1,210 @@
+"""`crosslens train composer` and `judge-composer`: like this, but …"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from crosslens.cli.screen import Json, opened, print_json, say, table
+from crosslens.cli.search import chosen
+from crosslens.errors import MissingExtra
+
+if TYPE_CHECKING:
+    from crosslens.corpora.composed import ComposedSet
+    from crosslens.evaluate.composed import ComposedReport
+    from crosslens.train.composer_config import ComposerConfig
+    from crosslens.train.composer_data import Material
+
+METHODS = "image_only, text_only, concat, tirg, tirg_lastconv, tokens"
+LOSSES = "soft_triplet, batch_classification, siblings"
+Original = Annotated[
+    bool, typer.Option("--original", help="Open the original CSS3D file, which is a pickle.")
+]
+Cache = Annotated[
+    Path | None,
+    typer.Option(help="Folder for decoded and drawn pictures; that of the run unless said."),
+]
+
+
+def composer(
+    context: typer.Context,
+    run: Annotated[Path, typer.Argument(help="Folder of the run; holds all that it needs.")],
+    data: Annotated[
+        Path | None, typer.Option(help="Composed set to learn from, in its published layout.")
+    ] = None,
+    rendered: Annotated[
+        int | None, typer.Option(min=16, help="Learn from so many rendered products instead.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="Split of the set.")] = "train",
+    bundle: Annotated[
+        str | None,
+        typer.Option(help="Compose over the vectors of this bundle; without, over pixels."),
+    ] = None,
+    method: Annotated[str, typer.Option(help=f"One of {METHODS}.")] = "tokens",
+    loss: Annotated[str, typer.Option(help=f"One of {LOSSES}.")] = "siblings",
+    dim: Annotated[int, typer.Option(min=1, help="Of the vectors, over pixels.")] = 192,
+    steps: Annotated[int, typer.Option(min=1, help="Length of the schedule.")] = 6_000,
+    minutes: Annotated[float, typer.Option(min=0, help="Stop after so long; 0: no limit.")] = 0.0,
+    batch: Annotated[int, typer.Option(min=2, help="Questions per step.")] = 72,
+    siblings: Annotated[int, typer.Option(min=1, help="Of these, about one picture.")] = 6,
+    rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 2e-3,
+    decay_every: Annotated[
+        int, typer.Option(min=0, help="Steps to a tenth of the rate; 0: falls at the end.")
+    ] = 0,
+    weight_decay: Annotated[float, typer.Option(min=0)] = 0.05,
+    dropout: Annotated[float, typer.Option(min=0, max=0.9)] = 0.1,
+    noise: Annotated[float, typer.Option(min=0, help="Added to what is seen.")] = 0.1,
+    validate_every: Annotated[
+        int, typer.Option(min=1, help="Steps between validations; each saves the run.")
+    ] = 500,
+    cache: Cache = None,
+    original: Original = False,
+    resume: Annotated[bool, typer.Option(help="Go on with the run that is there.")] = False,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0: PyTorch decides.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same run.")] = 1,
+    tensorboard: Annotated[bool, typer.Option(help="Write events for TensorBoard.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Train a composer for "like this, but …"; Ctrl-C saves, --resume goes on."""
+    _require_torch()
+    from crosslens.train.composer import train_composer
+    from crosslens.train.composer_config import ComposerConfig, Loss, Method, Shape
+
+    shape = Shape(
+        method=chosen(Method, method, "method"), dim=dim, dropout=dropout, noise=noise,
+    )  # fmt: skip
+    config = ComposerConfig(
+        folder=run, steps=steps, max_minutes=minutes, batch=batch, siblings=siblings,
+        learning_rate=rate, decay_every=decay_every, weight_decay=weight_decay,
+        loss=chosen(Loss, loss, "loss"), validate_every=validate_every, device=device,
+        threads=threads, seed=seed, tensorboard=tensorboard, shape=shape,
+    )  # fmt: skip
+    with opened(context) as app:
+        material, config = _material(
+            app, config, data, rendered, split, bundle, cache, original=original
+        )
+    ended = train_composer(config, material, resume=resume, report=_report)
+    if as_json:
+        told = {"finished": ended.finished, "reason": ended.reason, "step": ended.step}
+        print_json({**told, "figures": dict(ended.figures)})
+        return
+    figures = "  ".join(f"{name} {value:.3f}" for name, value in ended.figures.items())
+    print(f"{ended.reason} at step {ended.step}: {figures}")
+    if not ended.finished:
+        say("hint: the same command with --resume goes on")
+
+
+def judge_composer(
+    context: typer.Context,
+    run: Annotated[Path, typer.Argument(help="Folder of a composer's run.")],
+    data: Annotated[Path, typer.Argument(help="Composed set, in its published layout.")],
+    split: Annotated[str, typer.Option(help="Split of the set.")] = "test",
+    bundle: Annotated[
+        str | None, typer.Option(help="The bundle that it composes over, if it does.")
+    ] = None,
+    original: Original = False,
+    cache: Cache = None,
+    as_json: Json = False,
+) -> None:
+    """Measure a composer by the protocol of its literature, over a whole split."""
+    _require_torch()
+    from crosslens.corpora.composed_sources import open_composed
+    from crosslens.train.composer import load_composer
+    from crosslens.train.composer_lesson import questions, report
+
+    trained = load_composer(run)
+    found = open_composed(data, split, unpickle=original)
+    with opened(context) as app:
+        material = _of_set(app, found, cache or run, bundle)
+    answer = report(trained.model, trained.tokenizer, material, questions(found.wishes))
+    if as_json:
+        print_json({"set": found.name, "split": split, "step": trained.step, **answer.as_json()})
+    else:
+        show(answer)
+
+
+def show(found: ComposedReport) -> None:
+    """Print a report for people."""
+    rows = [
+        [name, value, "{:.4f} – {:.4f}".format(*found.all.intervals[name])]
+        for name, value in found.all.metrics.items()
+    ]
+    table(["measure", "mean", "95 % interval"], rows)
+    for name, parts in found.by.items():
+        cells = [
+            [value, each.queries, each.metrics["recall@1"], each.metrics["recall@10"]]
+            for value, each in parts.items()
+        ]
+        table([name, "questions", "recall@1", "recall@10"], cells)
+    for name, (low, high) in found.spread.items():
+        print(f"{name} of the phrasings: {low:.4f} – {high:.4f}")
+    print(f"{found.all.queries} questions, {found.gallery} pictures")
+
+
+def _material(
+    app: Any,
+    config: ComposerConfig,
+    data: Path | None,
+    rendered: int | None,
+    split: str,
+    bundle: str | None,
+    cache: Path | None,
+    *,
+    original: bool,
+) -> tuple[Material, ComposerConfig]:
+    """Open what is learned from; over a bundle, the composer gets its dimension."""
+    import dataclasses
+
+    from crosslens.corpora.composed_sources import open_composed
+    from crosslens.errors import InvalidRequest
+    from crosslens.train.composer_shop import rendered_wishes
+
+    if (data is None) == (rendered is None):
+        raise InvalidRequest("learn from --data or from --rendered, one of them")
+    if rendered is not None:
+        bundle = bundle or app.settings.cross_modal
+        model = app.bundle(bundle)
+        material = rendered_wishes(
+            rendered, model.pictures, model.words, cache=cache or config.folder, seed=config.seed,
+        )  # fmt: skip
+    else:
+        assert data is not None  # noqa: S101 - for the type checker
+        found = open_composed(data, split, unpickle=original)
+        material = _of_set(app, found, cache or config.folder, bundle)
+    if bundle is not None:
+        dim = app.bundle(bundle).space.dim
+        shape = dataclasses.replace(config.shape, over_vectors=True, dim=dim)
+        config = dataclasses.replace(config, shape=shape)
+    return material, config
+
+
+def _of_set(app: Any, found: ComposedSet, cache: Path, bundle: str | None) -> Material:
+    from crosslens.cli.progress import progress
+    from crosslens.train.composer_data import over_pixels, over_vectors
+
+    if bundle is not None:
+        model = app.bundle(bundle)
+        return over_vectors(found, model.pictures, model.words, cache)
+    with progress(len(found.pictures)) as bar:
+        return over_pixels(
+            found,
+            cache / f"pictures-{found.split}.u8",
+            progress=lambda done, of: bar("decoded", done),
+        )
+
+
+def _require_torch() -> None:
+    from importlib.util import find_spec
+
+    if find_spec("torch") is None:
+        raise MissingExtra("training is not installed", hint="pip install 'crosslens[train]'")
+
+
+def _report(row: Any) -> None:
+    shown = "  ".join(
+        f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()
+    )
+    say(shown)
