@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import signal
 import statistics
 import sys
 import tempfile
@@ -29,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from fleet import fleet
 from storm import Storm
 
-ODDS = {"api 0": 0.38, "worker 0": 0.34, "mariadb": 0.18, "milvus": 0.10}
+ODDS = {"api 0": 0.38, "worker 0": 0.38, "mariadb": 0.20, "milvus": 0.04}
 
 
 def main() -> None:
@@ -45,6 +46,7 @@ def main() -> None:
     if asked.figures:
         print(shown(asked.figures))
         return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the servers end with it
     with tempfile.TemporaryDirectory() as home, fleet(Path(home)) as fleet_:
         storm = Storm.over(fleet_, writers=asked.writers, seed=asked.seed)
         with asked.log.open("w", encoding="utf-8") as log:
@@ -61,7 +63,7 @@ def run(storm: Storm, asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
         goal = min(asked.kills, storm.kills + asked.pause)
         with storm.raging():
             while storm.kills < goal and time.monotonic() < until:
-                storm.strike(draw, ODDS, most=2)
+                storm.strike(draw, ODDS, most=3)
                 time.sleep(draw.uniform(0, 0.5))
         verdict = storm.verdict()
         yield {

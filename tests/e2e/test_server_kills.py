@@ -24,7 +24,7 @@ def test_whoever_is_killed_no_acknowledged_write_is_lost(
     tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """
-    Kill as often as CROSSLENS_TEST_SERVER_KILLS says; Milvus too, but once, since it takes its time.
+    Kill as often as CROSSLENS_TEST_SERVER_KILLS says; Milvus once, since it takes its time.
     """
     draw = random.Random(11)
     try:
