@@ -839,9 +839,13 @@ class App:
         from crosslens.rpc.stock import Stock
 
         own = self.settings
-        stock = Stock(self.shelf, self.bundle, self.depot, usual=own.cross_modal)
-        for name in self.purposes():
-            stock.model("" if name == own.cross_modal else name)
+        stock = self._kept(
+            Stock(
+                self.shelf, self._opened_bundle, self.depot, usual=own.cross_modal,
+                always=tuple(self.purposes()), remembered=Remembered(own.home / "loaded-bundles"),
+            )
+        )  # fmt: skip
+        stock.start()
         limits = Limits(
             calls=own.encode_queue,
             picture_bytes=own.max_picture_bytes,
@@ -872,6 +876,7 @@ class App:
 
     def _product_texts(self) -> dict[Space, ProductText]:
         """Return, per text space, what of a product its bundle reads."""
+        from crosslens.rpc.remembered import Remembered
         self.encoders  # noqa: B018 - loads the bundles that the settings name
         cards = [bundle.card for bundle in self._loaded.values()]
         return {card.vector_space: partial(_product_text, card.text) for card in cards if card.text}

@@ -73,6 +73,11 @@ class EncodeServiceStub:
                 request_serializer=crosslens_dot_encode_dot_wire__pb2.LoadModelRequest.SerializeToString,
                 response_deserializer=crosslens_dot_encode_dot_wire__pb2.Model.FromString,
                 _registered_method=True)
+        self.UnloadModel = channel.unary_unary(
+                '/crosslens.encode.v1.EncodeService/UnloadModel',
+                request_serializer=crosslens_dot_encode_dot_wire__pb2.UnloadModelRequest.SerializeToString,
+                response_deserializer=crosslens_dot_encode_dot_wire__pb2.Model.FromString,
+                _registered_method=True)
         self.CheckModel = channel.unary_unary(
                 '/crosslens.encode.v1.EncodeService/CheckModel',
                 request_serializer=crosslens_dot_encode_dot_wire__pb2.CheckModelRequest.SerializeToString,
@@ -131,7 +136,14 @@ class EncodeServiceServicer:
 
     def LoadModel(self, request, context):
         """Make a bundle ready: fetched from where this service's bundles are shared, if it is not here,
-        then checked and loaded. It stays installed. Role: admin.
+        then checked and loaded. It stays installed, and is loaded again after a restart. Role: admin.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnloadModel(self, request, context):
+        """Let go of a bundle's memory; it stays installed. Not of those that the settings name. Role: admin.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -180,6 +192,11 @@ def add_EncodeServiceServicer_to_server(servicer, server):
             'LoadModel': grpc.unary_unary_rpc_method_handler(
                     servicer.LoadModel,
                     request_deserializer=crosslens_dot_encode_dot_wire__pb2.LoadModelRequest.FromString,
+                    response_serializer=crosslens_dot_encode_dot_wire__pb2.Model.SerializeToString,
+            ),
+            'UnloadModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnloadModel,
+                    request_deserializer=crosslens_dot_encode_dot_wire__pb2.UnloadModelRequest.FromString,
                     response_serializer=crosslens_dot_encode_dot_wire__pb2.Model.SerializeToString,
             ),
             'CheckModel': grpc.unary_unary_rpc_method_handler(
@@ -380,6 +397,33 @@ class EncodeService:
             target,
             '/crosslens.encode.v1.EncodeService/LoadModel',
             crosslens_dot_encode_dot_wire__pb2.LoadModelRequest.SerializeToString,
+            crosslens_dot_encode_dot_wire__pb2.Model.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnloadModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/crosslens.encode.v1.EncodeService/UnloadModel',
+            crosslens_dot_encode_dot_wire__pb2.UnloadModelRequest.SerializeToString,
             crosslens_dot_encode_dot_wire__pb2.Model.FromString,
             options,
             channel_credentials,

@@ -14,7 +14,7 @@ Door: TypeAlias = Callable[[str | None, bool], None]
 """Called with the token, if any, and whether an administrator is needed; raises to refuse."""
 
 _SERVICE = "/crosslens.encode.v1.EncodeService/"
-_OF_ADMINISTRATORS = frozenset({f"{_SERVICE}LoadModel"})
+_OF_ADMINISTRATORS = frozenset({f"{_SERVICE}LoadModel", f"{_SERVICE}UnloadModel"})
 
 
 class Access(grpc.ServerInterceptor):  # type: ignore[misc]

@@ -42,7 +42,11 @@ class Models(Protocol):
         ...
 
     def load(self, name: str) -> Model:
-        """Return a bundle, fetched, checked and loaded if need be."""
+        """Return a bundle, fetched, checked and loaded if need be, and again after a restart."""
+        ...
+
+    def unload(self, name: str) -> None:
+        """Let go of a bundle's memory."""
         ...
 
 
@@ -165,6 +169,14 @@ class EncodeService(EncodeServiceServicer):
         """Make a bundle ready."""
         self._models.load(request.model)
         return self._described(request.model, whole=True)
+
+    @told
+    def UnloadModel(  # noqa: N802
+        self, request: wire.UnloadModelRequest, context: grpc.ServicerContext
+    ) -> wire.Model:
+        """Let go of a bundle's memory."""
+        self._models.unload(request.model)
+        return self._described(request.model, whole=False)
 
     @told
     def CheckModel(  # noqa: N802

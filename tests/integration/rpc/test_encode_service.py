@@ -74,6 +74,11 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return folder / "certificate.pem", folder / "key.pem"
 
 
+def loaded(client: EncodeClient) -> set[str]:
+    told = client.call("ListModels", wire.ListModelsRequest()).models
+    return {model.name for model in told if model.loaded}
+
+
 class TestCalls:
     def test_vectors_are_bit_by_bit_those_of_the_same_bundle_here(self, house, client):
         here, there = house.app.bundle("tiny"), client.model("tiny")
@@ -227,8 +232,9 @@ class TestAway:
         assert "encoder_url" in (caught.value.hint or "")
 
     def test_a_deadline_is_kept(self, house):
-        with closing(house.client(deadline_s=1e-6)) as hasty, pytest.raises(Unavailable):
-            hasty.names()
+        many = wire.EncodeTextRequest(texts=["red shoe " * 100] * 1_000)
+        with closing(house.client(deadline_s=1e-3)) as hasty, pytest.raises(Unavailable):
+            hasty.call("EncodeText", many)
 
     def test_a_service_that_comes_back_is_found_again(self, tmp_path):
         port = free_port()
@@ -262,6 +268,8 @@ class TestKeys:
             assert len(reader.model("tiny").words.encode_queries(["red"])) == 1
             with pytest.raises(Forbidden, match="admin"):
                 reader.call("LoadModel", wire.LoadModelRequest(model="tiny"))
+            with pytest.raises(Forbidden, match="admin"):
+                reader.call("UnloadModel", wire.UnloadModelRequest(model="tiny"))
         with closing(house.client(token=keys[Role.ADMIN])) as admin:
             assert admin.call("LoadModel", wire.LoadModelRequest(model="tiny")).loaded
 
@@ -315,6 +323,38 @@ class TestBundles:
             before = client.model("other").words.encode_queries(["red"]).array
         with encoding(home) as again, closing(again.client()) as client:
             assert np.array_equal(client.model("other").words.encode_queries(["red"]).array, before)
+
+    def test_what_was_loaded_is_loaded_again_after_a_restart_until_it_is_let_go(self, tmp_path):
+        for name in ("other", "third"):
+            proved_tiny(tmp_path / "bundles" / name)
+        with encoding(tmp_path) as house, closing(house.client()) as client:
+            assert client.call("LoadModel", wire.LoadModelRequest(model="other")).loaded
+            assert len(client.model("third").words.encode_queries(["red"])) == 1
+        with encoding(tmp_path) as house, closing(house.client()) as client:
+            assert loaded(client) == {"other", "tiny"}
+            before = client.model("other").words.encode_queries(["red"]).array
+            told = client.call("UnloadModel", wire.UnloadModelRequest(model="other"))
+            assert not told.loaded
+            assert loaded(client) == {"tiny"}
+            again = client.model("other").words.encode_queries(["red"]).array
+            assert np.array_equal(again, before)
+        with encoding(tmp_path) as house, closing(house.client()) as client:
+            assert loaded(client) == {"tiny"}
+
+    def test_a_bundle_that_is_gone_at_a_restart_does_not_keep_the_others_away(self, tmp_path):
+        (tmp_path / "loaded-bundles").write_text("gone\n../etc\nother\n")
+        proved_tiny(tmp_path / "bundles" / "other")
+        with encoding(tmp_path) as house, closing(house.client()) as client:
+            assert loaded(client) == {"other", "tiny"}
+
+    @pytest.mark.parametrize("name", ["tiny", ""])
+    def test_what_the_settings_name_is_not_let_go(self, client, name):
+        with pytest.raises(InvalidRequest, match="stays loaded"):
+            client.call("UnloadModel", wire.UnloadModelRequest(model=name))
+
+    def test_what_is_not_there_cannot_be_let_go(self, client):
+        with pytest.raises(NotFound, match="absent"):
+            client.call("UnloadModel", wire.UnloadModelRequest(model="absent"))
 
     def test_where_none_are_shared_only_those_here_can_be_loaded(self, client):
         with pytest.raises(InvalidRequest, match="no place for shared bundles"):
