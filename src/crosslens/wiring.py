@@ -834,6 +834,7 @@ class App:
             BrokenBundle: a bundle cannot be had.
             Unavailable: the address cannot be had.
         """
+        from crosslens.rpc.remembered import Remembered
         from crosslens.rpc.server import Server
         from crosslens.rpc.service import Limits
         from crosslens.rpc.stock import Stock
@@ -876,7 +877,6 @@ class App:
 
     def _product_texts(self) -> dict[Space, ProductText]:
         """Return, per text space, what of a product its bundle reads."""
-        from crosslens.rpc.remembered import Remembered
         self.encoders  # noqa: B018 - loads the bundles that the settings name
         cards = [bundle.card for bundle in self._loaded.values()]
         return {card.vector_space: partial(_product_text, card.text) for card in cards if card.text}
