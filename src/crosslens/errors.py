@@ -15,6 +15,7 @@ What can go wrong, whose fault it is, and whether trying again helps.
     ├── Overloaded                a full queue; retry later
     │   └── RateLimited           this caller asks too often
     ├── Unavailable               a dependency is away or busy; retry later
+    │   ├── CannotDraw            no memory for a picture, or its service fails; fit to be shown
     │   └── LostRace              another transaction won; repeat this one
     ├── StorageFull               no space left; nothing half-written
     ├── MissingExtra              an optional part is not installed
@@ -131,6 +132,12 @@ class Unavailable(CrosslensError):
 
 class LostRace(Unavailable):
     """A transaction that the database undid in favour of another; repeating it helps."""
+
+
+class CannotDraw(Unavailable):
+    """A picture cannot be drawn now; the message tells nothing of the machine."""
+
+    code = "cannot_draw"
 
 
 class StorageFull(CrosslensError):

@@ -247,6 +247,29 @@ class Settings(BaseSettings):
     max_variant_bytes: int = Field(
         2_000_000_000, ge=0, description="scaled pictures kept on disk, in bytes"
     )
+    generator: str = Field(
+        "",
+        description="what draws pictures: name or folder of a generator's bundle, `diffusers:` and "
+        "a folder or a name on the hub, or the URL of an images endpoint; empty: nothing",
+    )
+    generator_key: SecretStr = Field(SecretStr(""), description="API key of the images endpoint")
+    generator_model: str = Field("", description="model to ask the images endpoint for")
+    generator_timeout_s: float = Field(
+        120.0, gt=0, description="seconds for a picture of the images endpoint"
+    )
+    generator_threads: int = Field(1, ge=0, le=256, description="cores that draw; 0: all")
+    generator_device: str = Field("cpu", description="what a pipeline runs on: cpu or cuda")
+    generator_dtype: str = Field(
+        "auto", description="numbers of a pipeline: float32, float16, bfloat16; auto: as fits"
+    )
+    generator_offload: str = Field(
+        "none",
+        description="parts of a pipeline that rest in the machine's memory: none, model or "
+        "sequential",
+    )
+    generator_lora: str = Field("", description="folder or file of a pipeline's adapter weights")
+    generator_safety: bool = Field(True, description="keep the safety checker of a pipeline")
+    generator_download: bool = Field(False, description="fetch a pipeline that is not here")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "warning", description="log lines below it are not written; info has one per request"
     )

@@ -43,6 +43,8 @@ from crosslens.errors import (
     Unavailable,
 )
 from crosslens.evaluate.gatekeeping import Gatekeeper, read_gate
+from crosslens.generate.means import Means, makers
+from crosslens.generate.studio import Studio
 from crosslens.indexing.duplicates import Scanner
 from crosslens.indexing.importing import Importer, Indexing, Tally, import_and_index
 from crosslens.indexing.kept import KeptVectors
@@ -205,6 +207,21 @@ class App:
         """The home's bundles, then the built-in ones."""
         built_in = Path(crosslens.bundled.__file__).parent
         return Shelf([self.settings.home / "bundles", built_in])
+
+    @cached_property
+    def studio(self) -> Studio:
+        """Draws pictures; what is named in the settings first, then the home's generators."""
+        own = self.settings
+        built_in = Path(crosslens.bundled.__file__).parent
+        means = Means(
+            named=own.generator, folders=(own.home / "generators", built_in / "generators"),
+            threads=own.generator_threads, key=own.generator_key.get_secret_value(),
+            model=own.generator_model, timeout_s=own.generator_timeout_s,
+            device=own.generator_device, dtype=own.generator_dtype,
+            offload=own.generator_offload, lora=own.generator_lora,
+            safety=own.generator_safety, download=own.generator_download,
+        )  # fmt: skip
+        return Studio(makers(means), self.media)
 
     def depot(self, url: str = "") -> Depot:
         """
@@ -747,6 +764,7 @@ class App:
             use=serving.use,
             shelf=self.shelf,
             judged=SHIPPED_SETS,
+            studio=self.studio,
         )
         bounds = _bounds(self.settings, open_door=open_door)
         sorts = {(True, True): "", (False, True): "-api", (True, False): "-worker"}

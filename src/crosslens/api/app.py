@@ -15,6 +15,7 @@ from crosslens.api import (
     embeddings,
     experiments,
     feedback,
+    generate,
     health,
     imports,
     judging,
@@ -48,6 +49,7 @@ PARTS = (
     embeddings,
     feedback,
     experiments,
+    generate,
 )
 _TOLD = ["ETag", "Idempotency-Replayed", "Location", "Retry-After", "X-Request-Id"]
 

@@ -14,6 +14,7 @@ from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 
 from crosslens.errors import (
+    CannotDraw,
     Conflict,
     CrosslensError,
     Forbidden,
@@ -107,7 +108,7 @@ def problem(exc: CrosslensError, request_id: str) -> dict[str, Any]:
     """Describe an error for the caller."""
     status = status_of(exc)
     detail, hint = exc.message, exc.hint
-    if status >= 500:
+    if status >= 500 and not isinstance(exc, CannotDraw):
         detail, hint = _INSIDE[status], None
         logger("api").error("request failed", code=exc.code, error=str(exc), request=request_id)
     errors = {"errors": list(exc.errors)} if isinstance(exc, InvalidBody) else {}

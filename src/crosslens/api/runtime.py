@@ -29,6 +29,7 @@ from crosslens.evaluate.kept import KeptRuns
 _READERS = 8
 _FETCHERS = 16
 _ROOM = 256
+_DRAWINGS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Lanes:
     write: Lane
     read: Lane
     fetch: Lane
+    draw: Lane
     health: Lane
 
     @classmethod
@@ -50,12 +52,13 @@ class Lanes:
             Lane("write", threads=bounds.write_threads, admitted=bounds.writes, patience_s=s),
             Lane("read", threads=_READERS, admitted=_ROOM, patience_s=s),
             Lane("fetch", threads=_FETCHERS, admitted=_ROOM, patience_s=s),
+            Lane("draw", threads=1, admitted=_DRAWINGS, patience_s=s),
             Lane("health", threads=2, admitted=_ROOM, patience_s=s),
         )
 
     def all(self) -> tuple[Lane, ...]:
         """List them."""
-        return self.search, self.write, self.read, self.fetch, self.health
+        return self.search, self.write, self.read, self.fetch, self.draw, self.health
 
 
 class Runtime:
@@ -83,6 +86,7 @@ class Runtime:
         )
         self.jobs = ImportJobs(services.home / "imports", services.editor, services.fetcher)
         self.tasks = Tasks()
+        self.drawings = Tasks("drawing")
         self.runs = KeptRuns(services.home / "evaluations")
         self._worker = threading.Thread(target=self._work, name="worker")
         self._watch = threading.Thread(target=self._watch_queue, name="watch")
@@ -103,11 +107,13 @@ class Runtime:
         self._watch.start()
         self.jobs.start()
         self.tasks.start()
+        self.drawings.start()
         try:
             yield
         finally:
             self.jobs.stop()
             self.tasks.stop()
+            self.drawings.stop()
             self._stop.set()
             for lane in self.lanes.all():
                 lane.close()

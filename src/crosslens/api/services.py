@@ -17,6 +17,7 @@ from crosslens.catalog.store import CatalogStore
 from crosslens.encode.model import Model
 from crosslens.encode.shelf import Shelf
 from crosslens.errors import Unavailable
+from crosslens.generate.studio import Studio
 from crosslens.search.engine import Searcher
 from crosslens.search.stage import Stage
 from crosslens.values import AttributeType
@@ -48,6 +49,7 @@ class Services:
         judged: judged sets by name, beside those in the home.
         scan: look for duplicates; called with what to tell about progress.
         keys_path: file of API keys; None is in the home.
+        studio: draws pictures; None where there is nothing to draw with.
     """
 
     home: Path
@@ -72,6 +74,7 @@ class Services:
     scenes: Stage | None = None
     exposures: ExposureLog | None = None
     keys_path: Path | None = None
+    studio: Studio | None = None
 
 
 def _cannot() -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from queue import SimpleQueue
 from typing import Any, Literal, TypeAlias
 
-from crosslens.errors import CrosslensError, NotFound, Overloaded
+from crosslens.errors import Conflict, CrosslensError, NotFound, Overloaded
 from crosslens.telemetry import logger
 
 MOST_WAITING = 8
@@ -20,7 +20,9 @@ KEPT = 100  # ended tasks that can be asked about
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with a phase, how much of it is done, and of how much."""
 Work: TypeAlias = Callable[[Progress], Mapping[str, Any]]
-Kind: TypeAlias = Literal["rebuild", "use", "check", "audit", "evaluation", "duplicates"]
+Kind: TypeAlias = Literal[
+    "rebuild", "use", "check", "audit", "evaluation", "duplicates", "generate"
+]
 
 
 class State(StrEnum):
@@ -30,6 +32,13 @@ class State(StrEnum):
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Cancelled(CrosslensError):
+    """Whoever asked for the work does not want it any more."""
+
+    code = "cancelled"
 
 
 class Stopped(CrosslensError):
@@ -66,13 +75,14 @@ class Task:
 class Tasks:
     """Queue, run and remember work, until the service stops."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "task") -> None:
         self._tasks: dict[str, Task] = {}
+        self._unwanted: set[str] = set()
         self._queue: SimpleQueue[tuple[str, Work] | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._closing = False
-        self._thread = threading.Thread(target=self._run_all, name="task")
-        self._log = logger("task")
+        self._thread = threading.Thread(target=self._run_all, name=name)
+        self._log = logger(name)
 
     def start(self) -> None:
         """Begin to work."""
@@ -117,15 +127,38 @@ class Tasks:
         """List tasks, newest first."""
         return list(reversed(list(self._tasks.values())))
 
+    def cancel(self, task_id: str) -> Task:
+        """
+        Drop a task that waits, break off one that runs at its next step.
+
+        Raises:
+            NotFound: there is none.
+            Conflict: it has ended already.
+        """
+        with self._lock:
+            task = self.get(task_id)
+            if task.ended:
+                raise Conflict(f"the task is {task.state} already")
+            self._unwanted.add(task_id)
+            if task.state is State.WAITING:
+                self._tasks[task_id] = replace(task, state=State.CANCELLED, ended=_now())
+            return self._tasks[task_id]
+
     def _run_all(self) -> None:
         while (next_one := self._queue.get()) is not None and not self._closing:
             self._run(*next_one)
 
     def _run(self, task_id: str, work: Work) -> None:
-        self._set(task_id, state=State.RUNNING)
+        with self._lock:
+            if task_id in self._unwanted:
+                self._unwanted.discard(task_id)
+                return
+            self._change(task_id, state=State.RUNNING)
         try:
             result = work(lambda phase, done, total: self._step(task_id, phase, done, total))
             self._set(task_id, state=State.DONE, result=result, ended=_now())
+        except Cancelled:
+            self._set(task_id, state=State.CANCELLED, ended=_now())
         except CrosslensError as exc:
             self._fail(task_id, exc.message, exc.hint)
         except Exception as exc:  # noqa: BLE001 - the next task must not suffer from this one
@@ -138,12 +171,18 @@ class Tasks:
     def _step(self, task_id: str, phase: str, done: int, total: int) -> None:
         if self._closing:
             raise Stopped("the service stopped before this was done")
+        if task_id in self._unwanted:
+            self._unwanted.discard(task_id)
+            raise Cancelled("it was cancelled")
         self._set(task_id, phase=phase, done=done, total=total)
 
     def _set(self, task_id: str, **changes: Any) -> None:
         with self._lock:
-            if task_id in self._tasks:
-                self._tasks[task_id] = replace(self._tasks[task_id], **changes)
+            self._change(task_id, **changes)
+
+    def _change(self, task_id: str, **changes: Any) -> None:
+        if task_id in self._tasks:
+            self._tasks[task_id] = replace(self._tasks[task_id], **changes)
 
     def _drop_old(self) -> None:
         ended = [name for name, task in self._tasks.items() if task.ended]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import Field
@@ -15,7 +15,7 @@ from crosslens.api.entrance import allow, runtime_of
 from crosslens.api.keys import Role
 from crosslens.api.runtime import Runtime
 from crosslens.api.schemas import Id, Wire
-from crosslens.api.tasks import Kind, Progress, Task, Work
+from crosslens.api.tasks import Kind, Progress, State, Task, Work
 from crosslens.indexing.audit import audit, repair
 
 router = APIRouter(tags=["upkeep"])
@@ -42,9 +42,9 @@ class TaskOut(Wire):
     """Long work of the service: how far it is, and in the end what came out or went wrong."""
 
     task: str
-    kind: Literal["rebuild", "use", "check", "audit", "evaluation", "duplicates"]
+    kind: Kind
     about: str
-    state: Literal["waiting", "running", "done", "failed"]
+    state: State
     phase: str
     done: int
     total: int

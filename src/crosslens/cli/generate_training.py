@@ -28,6 +28,9 @@ def generator(
     rendered: Annotated[
         int, typer.Option(min=16, help="Learn from so many rendered products.")
     ] = 20_000,
+    held_out: Annotated[
+        int, typer.Option(min=16, help="Products of combinations that are kept for validation.")
+    ] = 300,
     only: Annotated[
         Part | None, typer.Option(help="Train this part alone; both, one by one, unless said.")
     ] = None,
@@ -62,7 +65,8 @@ def generator(
         "max_minutes": minutes, "validate_every": validate_every, "device": device,
         "threads": threads, "seed": seed, "tensorboard": tensorboard,
     }  # fmt: skip
-    source = studio_source(RenderConfig(products=rendered, seed=seed), folder=run / "pictures")
+    drawn = RenderConfig(products=rendered, validation=held_out, seed=seed)
+    source = studio_source(drawn, folder=run / "pictures")
     ended = None
     if only is not Part.FLOW:
         codec = CodecConfig(folder=run / "codec", steps=codec_steps, **shared)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from crosslens.encode.cards import TextCard
 from crosslens.encode.words import Words
-from crosslens.errors import BrokenBundle, CrosslensError, Unavailable
+from crosslens.errors import BrokenBundle, CannotDraw, CrosslensError
 from crosslens.generate.bundles import Drawings, read_drawings, verify_generator
 from crosslens.generate.cards import FLOW, PICTURE, TOKENIZER, WORDS, GeneratorCard
 from crosslens.generate.generator import About, Drawn, Pixels, Step, silent, size_of
@@ -168,4 +168,4 @@ def _pixels(values: Floats) -> Pixels:
 
 
 def _no_room(name: str) -> CrosslensError:
-    return Unavailable(f"{name} has not enough memory to draw", hint="ask for less at once")
+    return CannotDraw(f"{name} has not enough memory to draw", hint="ask for less at once")

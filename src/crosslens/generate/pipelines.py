@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from crosslens.errors import InvalidRequest, MissingExtra, NotFound, Unavailable
+from crosslens.errors import CannotDraw, InvalidRequest, MissingExtra, NotFound
 from crosslens.generate.families import Family, family_of
 from crosslens.generate.generator import About, Drawn, Pixels, Step, silent, size_of
 from crosslens.generate.scaling import scaled
@@ -91,7 +91,7 @@ class PipelineGenerator:
         Raises:
             InvalidRequest: a negative prompt for a pipeline that takes none, or the safety
                 checker refuses what was drawn.
-            Unavailable: not enough memory, or the pipeline failed.
+            CannotDraw: not enough memory, or the pipeline failed.
         """
         size = size_of(wish, self.about)
         if wish.negative and "negative_prompt" not in self._takes:
@@ -122,11 +122,11 @@ class PipelineGenerator:
             found = self._pipe(**{k: v for k, v in wanted.items() if k in self._takes})
         except (MemoryError, RuntimeError) as exc:
             if isinstance(exc, MemoryError) or any(sign in str(exc).lower() for sign in _NO_ROOM):
-                raise Unavailable(
+                raise CannotDraw(
                     f"{self.about.name} has not enough memory for {size} × {size}",
                     hint="ask for smaller pictures, or set offload",
                 ) from exc
-            raise Unavailable(f"{self.about.name} failed to draw: {exc}") from exc
+            raise CannotDraw(f"{self.about.name} failed to draw: {exc}") from exc
         if any(getattr(found, "nsfw_content_detected", None) or ()):
             raise InvalidRequest("the safety checker refuses what was drawn for this prompt")
         return _pixels(found.images[0], self.about.name)
@@ -204,7 +204,7 @@ def _pixels(values: Any, name: str) -> Pixels:
     """Turn [H, W, 3] in [0, 1] into uint8."""
     array = np.asarray(values, np.float32)
     if array.ndim != 3 or array.shape[2] != 3 or not np.isfinite(array).all():
-        raise Unavailable(f"{name} gave something that is no picture", hint="try dtype float32")
+        raise CannotDraw(f"{name} gave something that is no picture", hint="try dtype float32")
     levels = np.rint(np.clip(array, 0, 1) * 255)
     return np.asarray(levels, np.uint8)
 

@@ -13,12 +13,12 @@ import httpx
 import numpy as np
 
 from crosslens.errors import (
+    CannotDraw,
     CrosslensError,
     Forbidden,
     InvalidRequest,
     Overloaded,
     Unauthenticated,
-    Unavailable,
     UnreadablePicture,
 )
 from crosslens.generate.generator import About, Drawn, Pixels, Step, silent, size_of
@@ -98,7 +98,7 @@ class RemoteGenerator:
                 or the service refuses the prompt.
             Unauthenticated, Forbidden: it refuses us.
             Overloaded: it has enough to do.
-            Unavailable: it is away, too slow, fails, or answers with something else.
+            CannotDraw: it is away, too slow, fails, or answers with something else.
         """
         size = size_of(wish, self.about)
         _require_plain(wish)
@@ -130,21 +130,21 @@ class RemoteGenerator:
                 for part in answer.iter_bytes():
                     size += len(part)
                     if size > LARGEST_ANSWER:
-                        raise Unavailable("the image service answers with more than a picture")
+                        raise CannotDraw("the image service answers with more than a picture")
                     parts.append(part)
                 return answer.status_code, b"".join(parts)
         except httpx.TimeoutException as exc:
-            raise Unavailable(
+            raise CannotDraw(
                 f"the image service gave no picture within {self._service.timeout_s:g} s"
             ) from exc
         except httpx.HTTPError as exc:
-            raise Unavailable(f"the image service cannot be reached: {exc}") from exc
+            raise CannotDraw(f"the image service cannot be reached: {exc}") from exc
 
     def _picture(self, content: bytes) -> Pixels:
         try:
             return np.asarray(decode(content, self._limits), np.uint8)
         except UnreadablePicture as exc:
-            raise Unavailable(f"the image service sent no picture: {exc.message}") from exc
+            raise CannotDraw(f"the image service sent no picture: {exc.message}") from exc
 
 
 def _require_plain(wish: Wish) -> None:
@@ -161,11 +161,11 @@ def _picture_of(content: bytes) -> bytes:
     entry = entries[0] if isinstance(entries, Sequence) and entries else None
     coded = entry.get("b64_json") if isinstance(entry, Mapping) else None
     if not isinstance(coded, str):
-        raise Unavailable("the image service answered without a picture in data[0].b64_json")
+        raise CannotDraw("the image service answered without a picture in data[0].b64_json")
     try:
         return base64.b64decode(coded, validate=True)
     except binascii.Error as exc:
-        raise Unavailable("the image service sent a picture that is not base64") from exc
+        raise CannotDraw("the image service sent a picture that is not base64") from exc
 
 
 def _object(content: bytes) -> Mapping[str, Any]:
@@ -173,9 +173,9 @@ def _object(content: bytes) -> Mapping[str, Any]:
         found = json.loads(content)
     except ValueError as exc:
         start = content[:SHOWN].decode("utf-8", "replace").strip()
-        raise Unavailable(f"the image service answered with no JSON: {start!r}") from exc
+        raise CannotDraw(f"the image service answered with no JSON: {start!r}") from exc
     if not isinstance(found, Mapping):
-        raise Unavailable("the image service answered with JSON that is no object")
+        raise CannotDraw("the image service answered with JSON that is no object")
     return found
 
 
@@ -185,13 +185,13 @@ def _refused(status: int, content: bytes) -> CrosslensError:
         return _REFUSED[status](f"the image service refuses us with {status}: {said}")
     if 400 <= status < 500:
         return InvalidRequest(f"the image service refuses this with {status}: {said}")
-    return Unavailable(f"the image service failed with {status}: {said}")
+    return CannotDraw(f"the image service failed with {status}: {said}")
 
 
 def _reason(content: bytes) -> str:
     try:
         error = _object(content).get("error")
-    except Unavailable:
+    except CannotDraw:
         return "it does not say why"
     message = error.get("message") if isinstance(error, Mapping) else error
     return str(message)[:SHOWN] if message else "it does not say why"
