@@ -21,6 +21,16 @@ from service import Server
 
 CHROMIUM = "/usr/bin/chromium"
 PRODUCTS = 160
+SCENES = """
+scenes:
+  tested:
+    match: {probes: {keyword: 1}}
+    layers:
+      - name: ranking
+        experiments:
+          - {name: base, ratio: 1}
+          - {name: turned, ratio: 1, rank: {diversity: 0.9, depth: 10}}
+"""
 ATTRIBUTES = {
     **dict.fromkeys(("category", "colour", "pattern", "material"), "keyword"),
     "price": "number",
@@ -51,6 +61,7 @@ class Shop:
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     home = tmp_path_factory.mktemp("page") / "home"
     write_missing(home, attributes=ATTRIBUTES)
+    (home / "scenes.yaml").write_text(SCENES, "utf-8")
     sample = _part_of_sample(home.parent / "sample")
     subprocess.run(_crosslens(home, "import", str(sample)), check=True, capture_output=True)
     server = Server(home)

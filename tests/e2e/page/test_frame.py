@@ -14,7 +14,11 @@ from service import Server
 
 pytestmark = pytest.mark.browser
 
-PAGES = ("/", "/?q=red+hat", "/catalogue", "/catalogue?product=1", "/system", "/quality")
+PAGES = (
+    *("/", "/?q=red+hat", "/catalogue", "/catalogue?product=1", "/system", "/quality"),
+    *("/duplicates", "/duplicates?view=untitled", "/judging?q=red+hat", "/experiments"),
+    "/beside?q=red+hat",
+)
 
 
 @pytest.mark.parametrize(

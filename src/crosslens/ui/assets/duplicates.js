@@ -44,7 +44,7 @@ function clusters(view, place) {
   if (!data.clusters.length) return h("div", { class: "nothing" }, h("h2", {}, data.scanned ? texts.nothing : texts.never), h("p", { class: "soft" }, data.scanned ? texts.nothing_hint : ""));
   const turn = (page) => { view.tell("go", { page }); document.querySelector("[data-testid=stMain]")?.scrollTo({ top: 0 }); };
   return h("div", { class: "list" },
-    h("p", { class: "soft small" }, say(texts.clusters_in_all, { n: number(data.total, 0, data.language) }), " ", data.scanned ? scannedAt(view) : null),
+    h("p", { class: "soft small" }, say(texts.clusters_in_all, { n: number(data.total, 0, data.language) }), data.scanned ? [" · ", scannedAt(view)] : null),
     data.clusters.map((one) => cluster(view, place, one)),
     data.pages > 1 ? h("nav", { class: "pager", "aria-label": texts.paging },
       h("button", { type: "button", class: "button", disabled: data.page <= 1, "data-focus": "previous", onclick: () => turn(data.page - 1) }, icon("left"), texts.previous),
@@ -64,10 +64,10 @@ function cluster(view, place, one) {
   const title = () => one.products.find((p) => p.id === kept()).title.slice(0, 120);
   const card = (p) => h("li", {},
     h("label", { class: "pickable" },
-      h("span", { class: "frame" }, shownPicture(p, 0, 384, texts, true)),
+      h("span", { class: "frame" }, shownPicture(p, 0, 512, texts, true)),
       h("span", { class: "line" }, h("input", { type: "radio", name: `keep-${name}`, value: p.id, checked: kept() === p.id, "data-focus": `keep-${name}-${p.id}`, "aria-label": `${texts.keep}: ${p.title.slice(0, 80)} (#${p.id})`, onchange: () => { view.kept[name] = p.id; } }), h("span", { class: "small soft" }, texts.keep_short))),
     h("a", { class: "title", href: p.href, lang: p.lang, title: p.title }, p.title),
-    h("p", { class: "soft small key" }, [`#${p.id}`, p.source_key, say(texts.pictures, { n: p.pictures.length })].filter(Boolean).join(" · ")));
+    h("p", { class: "soft small facts" }, [`#${p.id}`, p.source_key, p.pictures.length > 1 ? say(texts.pictures, { n: p.pictures.length }) : null].filter(Boolean).join(" · ")));
   return h("section", { class: "panel cluster", "aria-label": `${texts[`tier_${one.tier}`]}: ${one.products[0].title.slice(0, 80)}` },
     h("h2", {}, h("span", { class: `tier ${one.tier}` }, texts[`tier_${one.tier}`])),
     h("ul", { class: "cards" }, one.products.map(card)),
@@ -81,7 +81,7 @@ function untitled(view) {
   const { data } = view, { texts } = data;
   if (!data.untitled.length && !data.after && !data.next) return h("div", { class: "nothing" }, h("h2", {}, texts.untitled_none));
   const one = (p) => h("li", { class: "panel bare" },
-    h("span", { class: "frame" }, shownPicture(p, 0, 384, texts, true)),
+    h("span", { class: "frame" }, shownPicture(p, 0, 512, texts, true)),
     h("div", { class: "stack" },
       h("p", {}, h("strong", { lang: p.lang }, p.title), " ", h("span", { class: "soft small" }, `#${p.id}`)),
       p.titles.length ? h("ul", { class: "titles" }, p.titles.map((t, n) => h("li", {}, h("button", { type: "button", class: "button tiny", lang: t.lang, "data-focus": `title-${p.id}-${n}`, "aria-label": say(texts.take, { title: t.title.slice(0, 120) }), onclick: () => view.tell("entitle", { id: p.id, revision: p.revision, title: t.title, former: p.title }) }, icon("check"), h("span", {}, t.title))))) : h("p", { class: "soft small" }, texts.no_idea),

@@ -34,7 +34,7 @@ function scenes(view) {
       h("span", { class: "shares small" }, Object.entries(one.experiments).map(([name, share], n) => h("span", { class: `key part${n % 4}` }, `${name} ${percent(share, data.language)} %`)))));
   };
   return h("aside", { "aria-label": texts.scenes }, h("h2", { class: "visually-hidden" }, texts.scenes),
-    data.scenes.map((scene) => h("section", { class: "scene" },
+    [...data.scenes].sort((a, b) => Number(b.layers.length > 0) - Number(a.layers.length > 0)).map((scene) => h("section", { class: "scene" },
       h("h3", {}, scene.name, " ", h("a", { class: "small", href: `/beside?lang=${data.language}&a=${encodeURIComponent(JSON.stringify([scene.name]))}` }, texts.look_at)),
       scene.layers.length ? h("ul", {}, scene.layers.map((one) => layer(scene, one))) : h("p", { class: "soft small" }, texts.no_layers))));
 }

@@ -80,7 +80,7 @@ function card(view, candidate, n) {
   }, String(grade)));
   const ways = candidate.found_by.map((way) => texts[`way_${way}`] || way).join(" · ");
   const node = h("li", { class: "card", tabindex: 0, "data-focus": `card-${candidate.key}`, onkeydown: (e) => pressed(view, n, e) },
-    h("span", { class: "frame" }, shownPicture(candidate, 0, 384, texts, n >= 8)),
+    h("span", { class: "frame" }, shownPicture(candidate, 0, 512, texts, n >= 8)),
     h("a", { class: "title", href: candidate.href, lang: candidate.lang, title: candidate.title, tabindex: -1 }, candidate.title),
     h("p", { class: "soft small ways" }, ways ? say(texts.found_by, { ways }) : texts.judged_before),
     h("div", { class: "grades", role: "group", "aria-label": candidate.title.slice(0, 80) }, buttons),

@@ -28,4 +28,6 @@ export default function ({ data, parentElement, setTriggerValue }) {
     h("nav", { "aria-label": texts.pages }, data.pages.map(link)),
     h("div", { class: "languages", role: "group", "aria-label": texts.language }, data.languages.map(speak)),
   ));
+  const nav = place.content.querySelector("nav"), here = nav.querySelector("[aria-current]");
+  if (here) nav.scrollLeft = here.offsetLeft - nav.offsetLeft - (nav.clientWidth - here.offsetWidth) / 2;
 }

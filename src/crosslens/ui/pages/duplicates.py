@@ -28,7 +28,7 @@ TEXTS: Texts = {
     ),
     "scan": ("Look through the catalogue", "检查整个商品库"),
     "scanning": ("Looking through the catalogue", "正在检查商品库"),
-    "scanned": ("Looked through {at}.", "上次检查：{at}。"),
+    "scanned": ("looked through at {at}", "上次检查：{at}"),
     "never": (
         "Nobody has looked for duplicates yet.",
         "还没有检查过重复商品。",
