@@ -17,7 +17,10 @@ _SHALLOW = 100  # hits from the best one on
 
 def is_light(asked: SearchIn) -> bool:
     """Whether a question takes about as long as any other, so that none waits for it in a wave."""
-    heavy = asked.pictures or asked.facets or asked.product_id is not None or asked.scene
+    heavy = (
+        asked.pictures or asked.facets or asked.product_id is not None or asked.scene
+        or asked.imagine
+    )  # fmt: skip
     return not heavy and asked.offset + asked.limit <= _SHALLOW
 
 

@@ -143,6 +143,9 @@ class SearchIn(Wire):
     limit: int = Field(10, ge=1, le=MAX_LIMIT)
     offset: int = Field(0, ge=0, le=MAX_OFFSET)
     explain: bool = Field(False, description="show the score of each probe")
+    imagine: bool = Field(
+        False, description="draw a picture from the words, and look for it beside them"
+    )
     scene: str | None = Field(
         None, min_length=1, max_length=100, description="answer as this scene says"
     )
@@ -173,6 +176,7 @@ class SearchIn(Wire):
             limit=self.limit,
             offset=self.offset,
             explain=self.explain,
+            imagined=self.imagine,
         )
 
 

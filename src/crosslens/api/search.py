@@ -12,13 +12,14 @@ from crosslens.api import asking, bodies, openapi
 from crosslens.api.answers import json_response, written
 from crosslens.api.asking import is_light
 from crosslens.api.entrance import admitted, allow, runtime_of
+from crosslens.api.generate import studio_of
 from crosslens.api.keys import Role
 from crosslens.api.lanes import Lane
 from crosslens.api.problems import problem, request_id_of, status_of
 from crosslens.api.products import ProductId
 from crosslens.api.runtime import Lanes, Runtime
 from crosslens.api.schemas import AnswerOut, KindName, SearchIn, SearchManyIn
-from crosslens.errors import CrosslensError, TooLarge
+from crosslens.errors import CrosslensError, InvalidRequest, TooLarge
 from crosslens.search.request import MAX_LIMIT, MAX_OFFSET, MAX_PICTURES
 
 router = APIRouter(tags=["search"])
@@ -89,6 +90,8 @@ async def similar(
 
 
 async def _answer(runtime: Runtime, asked: SearchIn, pictures: tuple[bytes, ...]) -> bytes:
+    if asked.imagine:
+        pictures = (await _imagined(runtime, asked, pictures),)
     if is_light(asked) and not pictures:
         return await runtime.searches.ask(asked)
     if asked.scene is not None:
@@ -96,6 +99,21 @@ async def _answer(runtime: Runtime, asked: SearchIn, pictures: tuple[bytes, ...]
         return await runtime.lanes.search.run(asking.staged, stage, asked, pictures)
     engine = runtime.services.engine
     return await runtime.lanes.search.run(asking.answer, engine, asked, pictures)
+
+
+async def _imagined(runtime: Runtime, asked: SearchIn, pictures: tuple[bytes, ...]) -> bytes:
+    """
+    Draw what a question means, in a lane of its own.
+
+    Raises:
+        InvalidRequest: it shows a picture or a product already, or has no words.
+        CrosslensError: see Studio.imagine.
+    """
+    if pictures or asked.product_id is not None:
+        raise InvalidRequest("imagine draws the picture, so none and no product_id may be given")
+    studio, lane = studio_of(runtime), runtime.lanes.draw
+    with lane.admission():
+        return await lane.run(studio.imagine, asked.words)
 
 
 async def _pictures(runtime: Runtime, asked: SearchIn) -> tuple[bytes, ...]:

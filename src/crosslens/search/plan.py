@@ -77,6 +77,8 @@ def plan(request: SearchRequest, *, alpha: float = 0.5) -> Plan:
         InvalidRequest: the kind needs words or a picture that the request lacks.
     """
     kind = resolve(request)
+    if request.imagined and kind is not Kind.HYBRID:
+        raise InvalidRequest(f"imagine belongs to hybrid search, not to {kind}")
     request = request if request.alpha is not None else replace(request, alpha=alpha)
     probes = _PROBES[kind](request)
     page = request.offset + request.limit
@@ -110,7 +112,8 @@ def _hybrid(request: SearchRequest) -> tuple[Probe, ...]:
     if request.pictures:
         dense.append(IMAGE2IMAGE)
     if request.words:
-        dense += [TEXT2IMAGE] if request.pictures else [TEXT2TEXT, TEXT2IMAGE]
+        shown = request.pictures and not request.imagined
+        dense += [TEXT2IMAGE] if shown else [TEXT2TEXT, TEXT2IMAGE]
     if not request.words:
         if alpha == 0:
             raise InvalidRequest("alpha 0 searches by keywords only, which needs words")

@@ -50,6 +50,7 @@ class SearchRequest:
         explain: say which probe gave which score.
         plan: how to answer; None leaves it to the kind.
         keywords: what keywords are cut from; None: the words.
+        imagined: whether the picture was drawn from the words, which then count as without it.
 
     Raises:
         InvalidRequest: the message names the field, its value and what is allowed.
@@ -68,6 +69,7 @@ class SearchRequest:
     explain: bool = False
     plan: Plan | None = None
     keywords: str | None = None
+    imagined: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "words", self.words.strip())

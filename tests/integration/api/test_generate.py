@@ -16,7 +16,7 @@ from crosslens.generate.remote import RemoteGenerator, Service
 from crosslens.generate.studio import Studio
 from drawing import FlatGenerator, image_service
 from house import House
-from service import Served, served
+from service import Served, base64_of, served
 
 
 def drawing(home: Path, *generators: Generator) -> Any:
@@ -199,3 +199,36 @@ def test_other_pictures_are_not_given_away_by_their_digest(service: Served):
 def test_what_draws_can_be_asked_for(service: Served):
     shown = service.http.get("/generate").json()
     assert (shown["generators"], shown["sizes"], shown["native_px"]) == (["flat"], [16, 32], 16)
+
+
+def test_a_search_may_look_for_what_its_words_are_imagined_as(service: Served, flat: FlatGenerator):
+    drawn = service.http.get(
+        service.http.post("/generate", json={"prompt": "odd thing", "seed": 0}).json()["pictures"][
+            0
+        ]["url"]
+    ).content
+    shown = service.add("plain", pictures=[base64_of(drawn)])["product_id"]
+    service.add("odd thing")
+    service.settle()
+    found = service.search("odd thing", imagine=True, explain=True)
+    assert found["kind"] == "hybrid"
+    scores = {hit["product_id"]: set(hit["scores"]) for hit in found["hits"]}
+    assert "image2image" in scores[shown]
+    assert any({"text2text", "keyword"} <= names for names in scores.values())
+    before = flat.drawn
+    service.search("odd thing", imagine=True)
+    assert flat.drawn == before  # what was imagined once is remembered
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"imagine": True}, "prompt is empty"),
+        ({"words": "shoe", "product_id": 1, "imagine": True}, "no product_id"),
+        ({"words": "shoe", "kind": "text2text", "imagine": True}, "belongs to hybrid search"),
+    ],
+)
+def test_what_cannot_be_imagined_is_refused(service: Served, body: dict[str, Any], said: str):
+    answer = service.http.post("/search", json=body)
+    assert answer.status_code == 422
+    assert said in answer.json()["detail"]
