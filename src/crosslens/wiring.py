@@ -24,6 +24,7 @@ from crosslens.encode.batching import BatchedPictures, BatchedText, Batcher
 from crosslens.encode.bundles import verify
 from crosslens.encode.cache import CachedPictures, CachedText
 from crosslens.encode.cards import TextCard
+from crosslens.encode.choices import PURPOSES, exchange
 from crosslens.encode.depots import BucketDepot, Depot, FolderDepot
 from crosslens.encode.encoder import Encoders, PictureEncoder, TextEncoder
 from crosslens.encode.goldens import CheckReport
@@ -41,6 +42,7 @@ from crosslens.errors import (
     NotFound,
     Unauthenticated,
     Unavailable,
+    WrongSpace,
 )
 from crosslens.evaluate.gatekeeping import Gatekeeper, read_gate
 from crosslens.generate.means import Means, makers
@@ -452,6 +454,37 @@ class App:
             raise
         return other
 
+    @property
+    def fits(self) -> bool:
+        """Whether the live index is for the bundles in use."""
+        spec, own = self.index_store.live().spec, self.index_spec
+        return (spec.text, spec.picture) == (own.text, own.picture)
+
+    def follow(self) -> App | None:
+        """
+        Make an App for the live index, which another process has built for another bundle.
+
+        None: nothing has changed, or more than one bundle, or the bundle is not to be had here.
+        """
+        spec = self.index_store.live().spec
+        chosen = {purpose: str(getattr(self.settings, purpose)) for purpose in PURPOSES}
+        elsewhere = bool(self.settings.encoder_url)
+        names = self.encode_client.names() if elsewhere else self.shelf.names()
+        space = self._space_elsewhere if elsewhere else self._space_here
+        changes = exchange(chosen, (spec.text, spec.picture), names, space)
+        if not changes:
+            return None
+        changed = self.settings.model_copy(update=changes)
+        other = App(changed, catalog=self.catalog, media=self.media, index_store=self.index_store)
+        self.index_store.want(other.index_spec)
+        return other
+
+    def _space_here(self, name: str) -> Space:
+        return self.shelf.card(name).vector_space
+
+    def _space_elsewhere(self, name: str) -> Space:
+        return self.encode_client.model(name).space
+
     def import_all(
         self,
         records: Iterable[Record | BadRecord],
@@ -663,11 +696,18 @@ class App:
         )
 
     def keep_indexed(self, stop: threading.Event) -> None:
-        """Settle changes until told to stop, also when the index can only be had later."""
+        """
+        Settle changes until told to stop, also when the index can only be had later.
+
+        Returns early when the index turns out to be for other bundles than before.
+        """
         while not stop.is_set():
             try:
                 with self._queue(stop) as queue:
                     self.worker(queue=queue).run(stop)
+            except WrongSpace as exc:
+                logger("worker").warning("another process has switched", error=str(exc))
+                return
             except CrosslensError as exc:
                 logger("worker").warning("no worker yet", error=str(exc))
                 stop.wait(WORKER_AGAIN_S)

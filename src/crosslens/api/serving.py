@@ -21,6 +21,7 @@ Step = Callable[[int, int], None]
 Switching = Callable[[], AbstractContextManager[object]]
 _OF_THE_FORMER = (WrongSpace, Unavailable, Overloaded)  # what an engine that was replaced says
 _SHORT_S = 0.05
+_LOOK_AGAIN_S = 2.0
 
 
 class Wing(Protocol):
@@ -29,6 +30,15 @@ class Wing(Protocol):
     @property
     def engine(self) -> SearchEngine:
         """What searches with these bundles."""
+        ...
+
+    @property
+    def fits(self) -> bool:
+        """Whether the live index is for these bundles."""
+        ...
+
+    def follow(self) -> Wing | None:
+        """Make a wing for the live index, where another process has exchanged a bundle."""
         ...
 
     def purposes(self) -> dict[str, list[str]]:
@@ -40,7 +50,7 @@ class Wing(Protocol):
         ...
 
     def keep_indexed(self, stop: threading.Event) -> None:
-        """Settle changes with these bundles until told to stop."""
+        """Settle changes with these bundles until told to stop, or the index is for others."""
         ...
 
     def rebuild(self, progress: Step, switching: Switching = ...) -> Rebuilt:
@@ -63,7 +73,7 @@ class Serving:
     Search and index with one wing, and exchange it for another without a pause.
 
     A search that meets the exchange is asked again of the new wing. The worker pauses for the
-    switch alone.
+    switch alone. When another process over the same index has exchanged its wing, this one follows.
 
     Args:
         wing: the one that serves at first; whoever made it closes it.
@@ -84,6 +94,8 @@ class Serving:
         self._lock = threading.RLock()
         self._turn = threading.Lock()  # held while changes are settled, and while wings change
         self._pause = threading.Event()
+        self._fitted = wing.fits  # else a person has other bundles in mind than the index has
+        self._looked_at = -_LOOK_AGAIN_S
         self.models: dict[str, list[str]] = wing.purposes()
 
     def search(self, request: SearchRequest) -> Answer:
@@ -98,6 +110,8 @@ class Serving:
         engine = self._engine
         outcomes = engine.search_many(requests)
         met = [n for n, outcome in enumerate(outcomes) if isinstance(outcome, _OF_THE_FORMER)]
+        if any(isinstance(outcomes[n], WrongSpace) for n in met):
+            self._follow(engine)
         with self._lock if met else nullcontext():
             current = self._engine
         if met and current is not engine:
@@ -113,7 +127,31 @@ class Serving:
                 stop.wait(_SHORT_S)
                 continue
             with self._turn:
+                engine = self._engine
                 self._wing.keep_indexed(_Either(stop, self._pause))
+            if not stop.is_set() and not self._pause.is_set() and not self._follow(engine):
+                stop.wait(_LOOK_AGAIN_S)
+
+    def _follow(self, engine: SearchEngine) -> bool:
+        """Exchange the wing of an engine if the index is for another one now; say whether it is."""
+        with self._lock:
+            if self._engine is not engine:
+                return True
+            if not self._fitted or monotonic() - self._looked_at < _LOOK_AGAIN_S:
+                return False
+            self._looked_at = monotonic()
+            other, former = self._wing.follow(), self._wing
+            if other is None:
+                return False
+            self._enthrone(other)
+        if former is not self._first:
+            former.close()
+        return True
+
+    def _enthrone(self, wing: Wing) -> None:
+        self._wing, self._engine = wing, wing.engine
+        self.models.clear()
+        self.models.update(wing.purposes())
 
     def rebuild(self, progress: Step) -> Mapping[str, Any]:
         """Build the index anew for the bundles in use."""
@@ -153,9 +191,7 @@ class Serving:
             try:
                 with self._turn:
                     yield
-                    self._wing, self._engine = wing, wing.engine
-                    self.models.clear()
-                    self.models.update(wing.purposes())
+                    self._enthrone(wing)
             finally:
                 self._pause.clear()
 

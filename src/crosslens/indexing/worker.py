@@ -12,7 +12,14 @@ from time import monotonic
 
 from crosslens.catalog.changes import Change
 from crosslens.catalog.product import Product
-from crosslens.errors import CrosslensError, IndexBroken, Overloaded, StorageFull, Unavailable
+from crosslens.errors import (
+    CrosslensError,
+    IndexBroken,
+    Overloaded,
+    StorageFull,
+    Unavailable,
+    WrongSpace,
+)
 from crosslens.indexing.owner import is_dead, new_owner
 from crosslens.indexing.queue import Queue
 from crosslens.indexing.rows import RowMaker
@@ -144,6 +151,10 @@ class Worker:
 
         Returns:
             How many changes were settled.
+
+        Raises:
+            WrongSpace: the index is for other bundles now, as after a switch by another process;
+                what was leased is given back.
         """
         failures = settled = 0
         while not stop.is_set():
@@ -151,6 +162,8 @@ class Worker:
                 settled += self.drain(stop)
                 failures = 0
                 stop.wait(self._pace.idle_s)
+            except WrongSpace:
+                raise
             except CrosslensError as exc:
                 failures += 1
                 self._log.warning("worker waits", error=str(exc), failures=failures)
@@ -208,6 +221,9 @@ class Worker:
         except TRANSIENT as exc:
             self._postpone(batch.changes, exc)
             return 0
+        except WrongSpace:  # no product is to blame, and none can be written
+            self._catalog.release(self._owner)
+            raise
         except Exception:  # noqa: BLE001 - whatever one product does, the others are settled
             return sum(self._settle_alone(change) for change in batch.changes)
         with span("catalog.settle", changes=len(batch.changes)):
