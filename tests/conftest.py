@@ -14,6 +14,7 @@ from shell import Shell
 if TYPE_CHECKING:  # drivers take a while to import, and most tests need none
     import servers
     from crosslens.objects import Bucket
+    from dashvector_stand_in import StandIn
     from milvus_server import MilvusServer
 
 hypothesis.settings.register_profile("unhurried", deadline=None)  # machines may be busy
@@ -59,6 +60,15 @@ def postgres(request: pytest.FixtureRequest) -> Iterator[servers.SqlServer]:
     import servers
 
     yield from _server(request, servers.postgres)
+
+
+@pytest.fixture(scope="session")
+def dashvector_service() -> Iterator[StandIn]:
+    """A stand-in for DashVector, which speaks its HTTP interface."""
+    import dashvector_stand_in
+
+    with dashvector_stand_in.running() as service:
+        yield service
 
 
 @pytest.fixture(scope="session")

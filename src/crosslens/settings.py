@@ -62,7 +62,14 @@ class Settings(BaseSettings):
     index_url: str = Field(
         "",
         description="vector index; empty: Zvec in the home; `milvus:` and a Milvus URI or a file "
-        "for Milvus Lite; `memory:` for trying things out",
+        "for Milvus Lite; `dashvector:` and the host of a cluster; `memory:` for trying things out",
+    )
+    dashvector_key: SecretStr = Field(SecretStr(""), description="API key of DashVector")
+    dashvector_prefix: str = Field(
+        "crosslens",
+        pattern=r"^[A-Za-z][A-Za-z0-9]{2,15}$",
+        description="begins the names of the collections in DashVector, so that several homes "
+        "share a cluster",
     )
     milvus_token: str = Field(
         "", repr=False, description="`user:password` or API key of the Milvus server"

@@ -62,7 +62,8 @@ from crosslens.indexing.pushing import DocumentTarget, Target
 from crosslens.indexing.queue import Queue
 from crosslens.indexing.rebuild import Progress, Rebuilt, rebuild
 from crosslens.indexing.restoring import Restorer
-from crosslens.indexing.rows import ProductText, RowMaker
+from crosslens.indexing.rows import ProductText, RowMaker, keyword_tokens
+from crosslens.indexing.whole import whole_file
 from crosslens.indexing.worker import Pace, Worker
 from crosslens.objects import Bucket, Place
 from crosslens.pictures import Limits
@@ -79,6 +80,7 @@ from crosslens.settings import Settings
 from crosslens.telemetry import logger, tracing
 from crosslens.values import Floats, Modality, Space
 from crosslens.vectors.index import IndexSpec, IndexStore, VectorIndex
+from crosslens.vectors.term_statistics import StatisticsFile, TermStatistics, dump
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -102,6 +104,7 @@ CACHED_PICTURES = 1_000
 PROBE_THREADS = 32
 WORKER_AGAIN_S = 5.0
 RELEVANCE = "relevance.json"
+KEYWORDS = "keywords.json"
 RANKERS = "rankers"
 GATE = "gate.yaml"
 SHIPPED_SETS = {"sample": Path(crosslens.bundled.__file__).parent / "sample"}
@@ -527,6 +530,21 @@ class App:
         if done and not stop.is_set():
             self.index.optimize()
         return tally, done
+
+    def train_keywords(self) -> tuple[Path, TermStatistics]:
+        """
+        Count the words of the catalogue into the home, for indexes that weigh keywords by them.
+
+        Raises:
+            StorageFull, Unavailable: the file cannot be written; the former one stays.
+        """
+        batches = self.catalog.stream()
+        texts = (keyword_tokens(product, item_tokens) for batch in batches for product in batch)
+        trained = TermStatistics.train(texts)
+        path = self.settings.home / KEYWORDS
+        with whole_file(path) as file:
+            file.write(dump(trained))
+        return path, trained
 
     @contextmanager
     def push_target(
@@ -1136,4 +1154,16 @@ def _memory(settings: Settings, rest: str, spec: IndexSpec) -> IndexStore:
     return MemoryStore(spec)
 
 
-_INDEX_STORES = {"": _zvec, "milvus": _milvus, "memory": _memory}
+def _dashvector(settings: Settings, rest: str, spec: IndexSpec) -> IndexStore:
+    from crosslens.vectors.dashvector import DashVectorStore
+
+    return DashVectorStore(
+        rest,
+        spec,
+        key=settings.dashvector_key.get_secret_value(),
+        training=StatisticsFile(settings.home / KEYWORDS),
+        prefix=settings.dashvector_prefix,
+    )
+
+
+_INDEX_STORES = {"": _zvec, "milvus": _milvus, "dashvector": _dashvector, "memory": _memory}

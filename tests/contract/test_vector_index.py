@@ -213,6 +213,7 @@ def test_any_token_is_only_a_token(index: VectorIndex) -> None:
 
 def test_long_titles_and_long_questions_work(index: VectorIndex, kind: Engine) -> None:
     words = [f"word{n}" for n in range(kind.most_words)]
+    kind.learn([words, ["word7"]])
     index.upsert([rows(1, tokens=words), rows(2, tokens=["word7"])])
     assert ids(index.matching(words[-1:], limit=5)) == [1]
     assert ids(index.matching([f"word{n}" for n in range(3_000)], limit=5)) == [1, 2]
@@ -224,6 +225,7 @@ def test_keyword_scores_are_those_of_the_oracle(index: VectorIndex, kind: Engine
     written = [
         rows(key, tokens=[f"w{w}" for w in draw.zipf(1.4, 12) if w < 60]) for key in range(150)
     ]
+    kind.learn(row.tokens for row in written)
     for target in (index, oracle):
         target.upsert(written)
     for question in (["w1"], ["w3", "w9"], ["w2", "w2", "w5", "w40"]):

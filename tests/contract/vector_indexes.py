@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from crosslens.vectors.index import IndexSpec, IndexStore, ProductRows
 from crosslens.vectors.memory import MemoryStore
 
 if TYPE_CHECKING:
+    from dashvector_stand_in import StandIn
     from milvus_server import MilvusServer
 
 TITLES = Space("titles", 8)
@@ -42,12 +44,16 @@ HOSTILE = [
 
 @dataclass(frozen=True)
 class Engine:
-    """Opens stores of one kind at one place; `durable` ones keep their rows."""
+    """
+    Opens stores of one kind at one place; `durable` ones keep their rows, and those that weigh
+    words by statistics of their own are told of a corpus by `learn`.
+    """
 
     name: str
     open: Callable[[IndexSpec], IndexStore]
     durable: bool
     most_words: int = 20_000
+    learn: Callable[[Iterable[Sequence[str]]], None] = lambda corpus: None
 
     @contextmanager
     def store(self, spec: IndexSpec = SPEC) -> Iterator[IndexStore]:
@@ -66,12 +72,31 @@ def engine(request: pytest.FixtureRequest, folder: Path) -> Engine:
         from crosslens.vectors.zvec import ZvecStore
 
         return Engine(name, lambda spec: ZvecStore(folder / "index", spec), durable=True)
+    if name == "dashvector":
+        return _dashvector(request.getfixturevalue("dashvector_service"))
     pytest.importorskip("milvus_lite", reason="Milvus Lite is not installed")
     if name == "milvus-server":
         return _emptied(request.getfixturevalue("milvus_server"))
     from crosslens.vectors.milvus import MilvusStore
 
     return Engine(name, lambda spec: MilvusStore(str(folder / "m.db"), spec), durable=True)
+
+
+def _dashvector(service: StandIn) -> Engine:
+    from crosslens.vectors.dashvector import DashVectorStore
+    from crosslens.vectors.term_statistics import TermStatistics
+
+    prefix, trained = f"shop{next(_shops)}", [TermStatistics()]
+
+    def store(spec: IndexSpec) -> IndexStore:
+        return DashVectorStore(
+            service.endpoint, spec, key=service.key, training=lambda: trained[-1], prefix=prefix
+        )
+
+    def learn(corpus: Iterable[Sequence[str]]) -> None:
+        trained.append(TermStatistics.train(corpus))
+
+    return Engine("dashvector", store, durable=True, learn=learn)
 
 
 def _emptied(server: MilvusServer) -> Engine:
@@ -86,7 +111,8 @@ def _emptied(server: MilvusServer) -> Engine:
 
 
 MILVUS = [pytest.param(name, marks=pytest.mark.milvus) for name in ("milvus", "milvus-server")]
-ENGINES = ["memory", "zvec", *MILVUS]
+ENGINES = ["memory", "zvec", "dashvector", *MILVUS]
+_shops = count(1)
 
 
 def unit(seed: object, space: Space) -> Floats:

@@ -6,10 +6,12 @@ from typing import Annotated
 
 import typer
 
+from crosslens.cli.keywords import train_keywords
 from crosslens.cli.screen import Json, opened, print_json, say, table
 from crosslens.errors import Unavailable
 
 app = typer.Typer(help="Work, rebuild, audit and look at the index.", no_args_is_help=True)
+app.command()(train_keywords)
 
 
 @app.command()

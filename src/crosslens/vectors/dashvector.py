@@ -66,12 +66,18 @@ class DashVectorStore(OneLive[DashVectorIndex]):
         self._new = False
 
     def _found(self) -> DashVectorIndex:
-        live = self._live_generation()
-        if live is None:
-            live = self._generation()
-            self._set_state(live, 1)
-            self._new = True
+        live = self._live_generation() or self._first()
         return DashVectorIndex(self._service, live, self._training, self._latest)
+
+    def _first(self) -> Generation:
+        own = self._generation()
+        self._set_state(own, 1)
+        winner = self._live_generation()
+        if winner is not None and winner.name != own.name:  # another process was first
+            self._drop(DashVectorIndex(self._service, own, self._training))
+            return winner
+        self._new = True
+        return own
 
     def _created(self) -> DashVectorIndex:
         return DashVectorIndex(self._service, self._generation(), self._training)
@@ -88,7 +94,7 @@ class DashVectorStore(OneLive[DashVectorIndex]):
 
     def _sweep(self) -> None:
         states = self._states()
-        live = max(states, key=lambda name: states[name], default="")
+        live = max(states, key=lambda name: (states[name], name), default="")
         for name in self._service.collections():
             if self._pattern().fullmatch(name) and name[:-2] != live:
                 self._service.drop(name)
@@ -106,7 +112,7 @@ class DashVectorStore(OneLive[DashVectorIndex]):
         states = {name: state for name, state in self._states().items() if state > _DRAFT}
         if not states:
             return None
-        name = max(states, key=lambda name: states[name])
+        name = max(states, key=lambda name: (states[name], name))
         meta = self._meta(name)
         if meta is None:
             raise IndexBroken(f"collection {name}_t says nothing of itself")

@@ -15,13 +15,13 @@ from crosslens.errors import UnusableVector
 from crosslens.values import Candidate, Floats, Modality, Space, Vectors
 from crosslens.vectors import dashvector_rows as layout
 from crosslens.vectors.bm25 import K1
-from crosslens.vectors.columns import query_words, space_column
+from crosslens.vectors.columns import query_words, space_column, words
 from crosslens.vectors.dashvector_connection import CollectionGone, Connection
 from crosslens.vectors.filters import Filter
 from crosslens.vectors.index import Counts, IndexSpec, ProductRows, RowKey
 from crosslens.vectors.picture_rows import Hit, best_products, picture_key, rank, surplus_keys
 from crosslens.vectors.revisions import agreed
-from crosslens.vectors.term_statistics import Training, scaled
+from crosslens.vectors.term_statistics import TermStatistics, Training, scaled
 
 MOST_HITS: Final = 1_024
 PICTURES_PER_PRODUCT: Final = 4.0
@@ -183,14 +183,14 @@ class DashVectorIndex:
         """
         self.spec.column(Modality.TEXT, query.space)
         training = self._training()
-        dense, words = scaled(query.array[0], training.query(query_words(tokens).split()), alpha)
+        dense, asked = scaled(query.array[0], training.query(query_words(tokens).split()), alpha)
         condition = layout.condition(where, self.spec.attributes)
         if alpha == 0.0:
             sides: dict[str, Any] = {}
         else:
             sides = {"vectors": {space_column(query.space): {"vector": layout.numbers(dense)}}}
-        if words:
-            sides["sparse_vectors"] = {layout.KEYWORDS: {"sparse_vector": layout.sparse_of(words)}}
+        if asked:
+            sides["sparse_vectors"] = {layout.KEYWORDS: {"sparse_vector": layout.sparse_of(asked)}}
         if not sides or limit < 1:
             return []
         rows = self._found(self.generation.text, limit, condition, **sides)
@@ -302,7 +302,7 @@ class DashVectorIndex:
             shown = [made for row in part for made in self._picture_rows(row)]
             self._service.upsert(self.generation.pictures, shown)
             self._erase_pictures({row.product_id: row.picture_count for row in part})
-            texts = [self._text_row(row, training.document(list(row.tokens))) for row in part]
+            texts = [self._text_row(row, training) for row in part]
             self._service.upsert(self.generation.text, texts)
             self._await(self.generation.pictures, shown[-1:])
             self._await(self.generation.text, texts[-1:])
@@ -340,11 +340,12 @@ class DashVectorIndex:
             last = ids[-1]
             self._service.wait(lambda: not self._service.fetch(name, [last]), f"deleting {last}")
 
-    def _text_row(self, row: ProductRows, words: Mapping[int, float]) -> dict[str, Any]:
+    def _text_row(self, row: ProductRows, training: TermStatistics) -> dict[str, Any]:
+        weights = training.document(words(row.tokens).split())
         return {
             "id": str(row.product_id),
             "vectors": layout.vectors_of((v.space, v.array[0]) for v in row.text),
-            "sparse_vectors": {layout.KEYWORDS: layout.sparse_of(dict(words) or layout.NOTHING)},
+            "sparse_vectors": {layout.KEYWORDS: layout.sparse_of(weights or layout.NOTHING)},
             "fields": {
                 layout.PLACE: row.product_id,
                 layout.PICTURES: row.picture_count,

@@ -1,11 +1,11 @@
 """
-BM25 as sparse vectors, for engines that only know dot products: statistics of terms, kept in a file.
+BM25 as sparse vectors, for engines that only know dot products: statistics of terms, in a file.
 
 The two sides and the layout of the file are those of DashText 0.0.7, so that collections it filled
 and files written here can be read by either; its defects are not. A term is counted once per
-product (DashText counts every occurrence, which makes weights of frequent words negative), words are
-cut and folded by `encode.keywords` (its own stop words take away sizes and model numbers, and "ABC"
-is not "abc"), and nothing is ever downloaded.
+product (DashText counts every occurrence, which makes weights of frequent words negative), words
+are cut and folded by `encode.keywords` (its own stop words take away sizes and model numbers, and
+"ABC" is not "abc"), and nothing is ever downloaded.
 """
 
 from __future__ import annotations
@@ -30,12 +30,13 @@ Sparse: TypeAlias = dict[int, float]
 
 _CUT_BY: Final = "crosslens"
 _MASK: Final = 0xFFFFFFFF
+_USUAL_LENGTH: Final = 12.0
 
 
 @dataclass(frozen=True, slots=True)
 class TermStatistics:
     """
-    What is known of a corpus; without any, all terms weigh alike and length counts for nothing.
+    What is known of a corpus; without any, all terms weigh alike and 12 tokens are usual.
 
     Attributes:
         documents: how many were read.
@@ -61,7 +62,7 @@ class TermStatistics:
 
     def document(self, tokens: Sequence[str]) -> Sparse:
         """Return the side of a document: tf / (tf + k1 · (1 − b + b · length / mean length))."""
-        relative = len(tokens) / self.mean_length if self.mean_length else 1.0
+        relative = len(tokens) / (self.mean_length or _USUAL_LENGTH)
         least = K1 * (1 - B + B * relative)
         return {term: count / (count + least) for term, count in _counted(tokens).items()}
 
