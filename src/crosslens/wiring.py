@@ -18,6 +18,7 @@ from crosslens.catalog.fetch import Fetcher, GuardedFetcher
 from crosslens.catalog.media import MediaStore
 from crosslens.catalog.product import Product
 from crosslens.catalog.store import CatalogStore
+from crosslens.compose.composer import Composer
 from crosslens.corpora.records import BadRecord, Record
 from crosslens.corpora.shards import Column
 from crosslens.encode.batching import BatchedPictures, BatchedText, Batcher
@@ -106,6 +107,7 @@ WORKER_AGAIN_S = 5.0
 RELEVANCE = "relevance.json"
 KEYWORDS = "keywords.json"
 RANKERS = "rankers"
+COMPOSERS = "composers"
 GATE = "gate.yaml"
 SHIPPED_SETS = {"sample": Path(crosslens.bundled.__file__).parent / "sample"}
 
@@ -324,8 +326,25 @@ class App:
     def _engine_over(self, index: VectorIndex) -> SearchEngine:
         pool = ThreadPoolExecutor(PROBE_THREADS, thread_name_prefix="probe")
         self._closing.callback(pool.shutdown, cancel_futures=True)
-        matcher = Matcher(self.query_encoders, index, query_tokens, pool)
+        matcher = Matcher(self.query_encoders, index, query_tokens, pool, self.composer)
         return SearchEngine(self.catalog, self.media, matcher, alpha=self.alpha)
+
+    @cached_property
+    def composer(self) -> Composer | None:
+        """
+        What composes pictures and words in the cross-modal space; None where nothing does.
+
+        The home's composers come first. One of another space is not looked at, whatever its name.
+
+        Raises:
+            BrokenBundle: there is one, and it is altered or does not pass its goldens.
+        """
+        from crosslens.compose.bundles import find
+        from crosslens.compose.onnx import load
+
+        built_in = Path(crosslens.bundled.__file__).parent / COMPOSERS
+        found = find([self.settings.home / COMPOSERS, built_in], self.encoders.words.space)
+        return None if found is None else load(found)
 
     @property
     def alpha(self) -> float:

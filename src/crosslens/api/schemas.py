@@ -143,6 +143,14 @@ class SearchIn(Wire):
     limit: int = Field(10, ge=1, le=MAX_LIMIT)
     offset: int = Field(0, ge=0, le=MAX_OFFSET)
     explain: bool = Field(False, description="show the score of each probe")
+    weights: list[Annotated[float, Field(ge=-10, le=10)]] = Field(
+        default_factory=list,
+        max_length=MAX_QUERY_PICTURES + 1,
+        description="composed: how much each picture counts, then the product",
+    )
+    without: str = Field(
+        "", max_length=MAX_WORDS, description="composed: words for what is not wanted"
+    )
     imagine: bool = Field(
         False, description="draw a picture from the words, and look for it beside them"
     )
@@ -177,6 +185,8 @@ class SearchIn(Wire):
             offset=self.offset,
             explain=self.explain,
             imagined=self.imagine,
+            weights=tuple(self.weights),
+            without=self.without,
         )
 
 

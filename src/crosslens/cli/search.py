@@ -40,6 +40,11 @@ def search(
     limit: Annotated[int, typer.Option(help="Hits to show, 1 to 1,000.")] = 10,
     offset: Annotated[int, typer.Option(help="Hits to leave out before them.")] = 0,
     explain: Annotated[bool, typer.Option(help="Show the score of each probe.")] = False,
+    weight: Annotated[
+        list[float] | None,
+        typer.Option(help="Composed: how much each picture counts, then the product."),
+    ] = None,
+    without: Annotated[str, typer.Option(help="Composed: words for what is not wanted.")] = "",
     scene: Annotated[str | None, typer.Option(help="Answer as this scene says.")] = None,
     user: Annotated[str, typer.Option(help="Who asks, for experiments of the scene.")] = "",
     force: Annotated[
@@ -64,6 +69,8 @@ def search(
         limit=limit,
         offset=offset,
         explain=explain,
+        weights=tuple(weight or ()),
+        without=without,
     )
     with opened(context) as app:
         if scene is not None:

@@ -71,6 +71,8 @@ class Options(TypedDict, total=False):
     limit: int
     offset: int
     explain: bool
+    weights: Sequence[float]
+    without: str
     scene: str
     user: str
     experiments: Mapping[str, str]

@@ -13,17 +13,18 @@ from crosslens.catalog.store import CatalogStore
 from crosslens.errors import CrosslensError, InvalidRequest, NotFound
 from crosslens.search import present
 from crosslens.search.match import Asked, Matcher, Matches
-from crosslens.search.plan import plan
+from crosslens.search.plan import Purpose, plan
 from crosslens.search.present import Answer
 from crosslens.search.rank import Ranked, rank
 from crosslens.search.relevance import Curve, Curves
-from crosslens.search.request import SearchRequest
+from crosslens.search.request import MAX_PICTURES, SearchRequest
 from crosslens.telemetry.tracing import span
 from crosslens.values import Kind
 
 OWN_PICTURES = 4  # more views of the product asked about cost time and change little
 FACET_DEPTH = 1_000
 WIDEST = 16_384  # beyond this, a page would be worse than none
+ADDED = "no composer for this space: picture and words were added as vectors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +117,18 @@ class SearchEngine:
                 elif _is_enough(asked, page):
                     curve = self.curves.get(asked.plan.kind)
                     with span("present", kind=asked.plan.kind):
-                        outcomes[n] = _answer(asked, page, notes, started, curve)
+                        told = self._told(asked) + notes
+                    outcomes[n] = _answer(asked, page, told, started, curve)
                 else:  # too many of what was found may not be shown: look deeper
                     asked.depth = min(4 * asked.depth, WIDEST)
                     continue
                 del open_ones[n]
         return [outcomes[n] for n in range(len(requests))]
+
+    def _told(self, asked: Asked) -> tuple[str, ...]:
+        """Say what the caller should know about how an answer came about."""
+        composed = any(probe.purpose is Purpose.COMPOSED for probe in asked.plan.probes)
+        return (ADDED,) if composed and self._matcher.composer is None else ()
 
     def _begun(self, request: SearchRequest) -> Asked:
         request = self._with_own_pictures(request)
@@ -177,10 +184,20 @@ class SearchEngine:
             raise NotFound(f"there is no product {request.product_id}")
         own = tuple(self._media.get(p.sha256) for p in product.pictures[:OWN_PICTURES])
         if own or request.pictures:
-            return replace(request, pictures=(request.pictures + own)[:10])
+            pictures = (request.pictures + own)[:MAX_PICTURES]
+            return replace(request, pictures=pictures, weights=_weights(request, len(pictures)))
         if request.kind not in (Kind.AUTO, Kind.TEXT2TEXT, Kind.TEXT2IMAGE, Kind.HYBRID):
             raise InvalidRequest(f"product {product.id} has no picture to look like")
         return replace(request, words=request.words or product.title)
+
+
+def _weights(request: SearchRequest, pictures: int) -> tuple[float, ...]:
+    """Let the pictures of the product share its weight, the last one."""
+    given = len(request.pictures)
+    if len(request.weights) != given + 1 or pictures == given:
+        return request.weights
+    own = pictures - given
+    return (*request.weights[:given], *[request.weights[given] / own] * own)
 
 
 def _wanted(asked: Asked) -> int:

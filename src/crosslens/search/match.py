@@ -7,6 +7,7 @@ from concurrent.futures import Executor, Future
 from contextvars import copy_context
 from dataclasses import dataclass, field
 
+from crosslens.compose.composer import Composer, Sum, away_from, mean
 from crosslens.encode.encoder import Encoders, TextEncoder
 from crosslens.errors import CrosslensError, Overloaded, Unavailable
 from crosslens.search.plan import Plan, Probe, Purpose
@@ -61,12 +62,14 @@ class Matcher:
     Attributes:
         encoders: those for queries.
         tokens: words → keyword tokens of a query.
+        composer: of the cross-modal space; None: picture and words are added as vectors.
     """
 
     encoders: Encoders
     index: VectorIndex
     tokens: QueryTokens
     pool: Executor
+    composer: Composer | None = None
 
     def match(self, questions: Sequence[Asked]) -> list[Matches | CrosslensError]:
         """
@@ -102,9 +105,24 @@ class Matcher:
     ) -> None:
         try:
             with span("encode", of="pictures", purpose=purpose):
-                asked.vectors[purpose] = _PICTURES[purpose](self.encoders, asked.request)
+                if purpose is Purpose.COMPOSED:
+                    asked.vectors[purpose] = self._composed(asked.request)
+                else:
+                    asked.vectors[purpose] = _PICTURES[purpose](self.encoders, asked.request)
         except CrosslensError as exc:
             failed[place] = exc
+
+    def _composed(self, request: SearchRequest) -> Vectors:
+        """Change the references by the words, then move away from what is not wanted."""
+        encoders = self.encoders
+        wish = mean(encoders.pictures.encode_pictures(request.pictures), request.weights)
+        if request.words:
+            composer = self.composer or Sum(encoders.words.space)
+            spoken = encoders.words.encode_queries([request.words])
+            wish = composer.compose(wish, [request.words], spoken)
+        if request.without:
+            wish = away_from(wish, encoders.words.encode_queries([request.without]))
+        return wish
 
     def _outcomes(self, calls: Sequence[_Call]) -> Iterator[list[Found] | CrosslensError]:
         if len(calls) == 1:  # nothing to overlap: spare the hop to another thread
@@ -228,15 +246,6 @@ def _outcome(work: Callable[[], list[Found]]) -> list[Found] | CrosslensError:
         return exc
 
 
-def _composed(encoders: Encoders, request: SearchRequest) -> Vectors:
-    """Add the mean picture and the words, at equal length: the fallback without a composer."""
-    pictures = encoders.pictures.encode_pictures(request.pictures).array.mean(axis=0)
-    words = encoders.words.encode_queries([request.words]).array[0]
-    space = encoders.words.space
-    picture = Vectors.normalized(space, pictures[None, :]).array
-    return Vectors.normalized(space, picture + words[None, :])
-
-
 _WORDS: dict[Purpose, Callable[[Encoders], TextEncoder]] = {
     Purpose.TEXT: lambda encoders: encoders.text,
     Purpose.WORDS: lambda encoders: encoders.words,
@@ -244,5 +253,4 @@ _WORDS: dict[Purpose, Callable[[Encoders], TextEncoder]] = {
 _PICTURES: dict[Purpose, Callable[[Encoders, SearchRequest], Vectors]] = {
     Purpose.PICTURES: lambda encoders, ask: encoders.pictures.encode_pictures(ask.pictures),
     Purpose.LOOKS: lambda encoders, ask: encoders.looks.encode_pictures(ask.pictures),
-    Purpose.COMPOSED: _composed,
 }

@@ -79,11 +79,13 @@ def plan(request: SearchRequest, *, alpha: float = 0.5) -> Plan:
     kind = resolve(request)
     if request.imagined and kind is not Kind.HYBRID:
         raise InvalidRequest(f"imagine belongs to hybrid search, not to {kind}")
+    if kind is not Kind.COMPOSED and (request.weights or request.without):
+        raise InvalidRequest(f"weights and without belong to composed search, not to {kind}")
     request = request if request.alpha is not None else replace(request, alpha=alpha)
     probes = _PROBES[kind](request)
     page = request.offset + request.limit
     depth = page if len(probes) == 1 else max(FUSED_DEPTH, 2 * page)
-    return Plan(kind, probes, request.fusion, depth, _notes(kind))
+    return Plan(kind, probes, request.fusion, depth)
 
 
 def resolve(request: SearchRequest) -> Kind:
@@ -123,7 +125,7 @@ def _hybrid(request: SearchRequest) -> tuple[Probe, ...]:
 
 
 def _composed(request: SearchRequest) -> tuple[Probe, ...]:
-    _need(request.words, "composed", "words that say what to change")
+    _need(request.words or request.without, "composed", "words that say what to change")
     _need(request.pictures, "composed", "a picture, or a product that has one")
     return (COMPOSED,)
 
@@ -145,9 +147,3 @@ def _weighted(probe: Probe, weight: float) -> Probe:
 def _need(given: object, kind: str, what: str) -> None:
     if not given:
         raise InvalidRequest(f"{kind} search needs {what}")
-
-
-def _notes(kind: Kind) -> tuple[str, ...]:
-    if kind is Kind.COMPOSED:
-        return ("no composer for this space: picture and words were added as vectors",)
-    return ()

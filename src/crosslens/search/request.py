@@ -18,6 +18,7 @@ MAX_WORDS = 2_000
 MAX_LIMIT = 1_000
 MAX_OFFSET = 10_000
 MAX_PICTURES = 10
+MAX_WEIGHT = 10.0
 LAST_PUNCTUATION = 0x206F  # above it are symbols and emoji, which mean something
 
 
@@ -51,6 +52,9 @@ class SearchRequest:
         plan: how to answer; None leaves it to the kind.
         keywords: what keywords are cut from; None: the words.
         imagined: whether the picture was drawn from the words, which then count as without it.
+        weights: of a composed search, how much each picture counts, then the product where there
+            is one; empty: all alike.
+        without: of a composed search, words for what is not wanted.
 
     Raises:
         InvalidRequest: the message names the field, its value and what is allowed.
@@ -70,21 +74,28 @@ class SearchRequest:
     plan: Plan | None = None
     keywords: str | None = None
     imagined: bool = False
+    weights: tuple[float, ...] = ()
+    without: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "words", self.words.strip())
+        object.__setattr__(self, "without", self.without.strip())
         _within("limit", self.limit, 1, MAX_LIMIT)
         _within("offset", self.offset, 0, MAX_OFFSET)
         _within("words (characters)", len(self.words), 0, MAX_WORDS)
+        _within("without (characters)", len(self.without), 0, MAX_WORDS)
         _within("pictures (number)", len(self.pictures), 0, MAX_PICTURES)
+        if not all(math.isfinite(weight) and abs(weight) <= MAX_WEIGHT for weight in self.weights):
+            raise InvalidRequest(f"weights are {list(self.weights)}, allowed is -10 to 10 each")
         if self.alpha is not None and not (math.isfinite(self.alpha) and 0 <= self.alpha <= 1):
             raise InvalidRequest(f"alpha is {self.alpha}, allowed is 0 to 1")
         if not (self.words or self.pictures or self.product_id is not None):
             raise InvalidRequest(
                 "nothing to look for", hint="give words, a picture, or a product to look like"
             )
-        if self.words and not any(c.isalnum() or ord(c) > LAST_PUNCTUATION for c in self.words):
-            raise InvalidRequest(f"words {self.words[:40]!r} hold no letter, digit or symbol")
+        for name, text in (("words", self.words), ("without", self.without)):
+            if text and not any(c.isalnum() or ord(c) > LAST_PUNCTUATION for c in text):
+                raise InvalidRequest(f"{name} {text[:40]!r} hold no letter, digit or symbol")
 
 
 def _within(name: str, value: int, least: int, most: int) -> None:

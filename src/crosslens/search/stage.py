@@ -313,7 +313,7 @@ def _is_reachable(request: SearchRequest) -> bool:
 def _has_what_it_needs(probe: Probe, request: SearchRequest) -> bool:
     pictures = bool(request.pictures) or request.product_id is not None
     if probe.purpose is Purpose.COMPOSED:
-        return pictures and bool(request.words)
+        return pictures and bool(request.words or request.without)
     by_picture = probe.purpose in (Purpose.PICTURES, Purpose.LOOKS)
     return pictures if by_picture else bool(request.words)
 
