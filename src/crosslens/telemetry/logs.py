@@ -103,3 +103,15 @@ def _with_part(_logger: Any, _name: str, line: _Line) -> _Line:
 
 def _masked(_logger: Any, _name: str, line: Any) -> Any:
     return masked(line)
+
+
+def quieten() -> None:
+    """Write warnings alone, for people, as long as nobody has set logs up: as a library should."""
+    if not structlog.is_configured():
+        structlog.configure(
+            wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+            logger_factory=structlog.PrintLoggerFactory(_Stderr()),  # type: ignore[arg-type]
+        )
+
+
+quieten()

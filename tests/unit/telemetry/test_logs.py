@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from crosslens.telemetry import callers, configure, logger
-from crosslens.telemetry.logs import _Libraries
+from crosslens.telemetry.logs import _Libraries, quieten
 from house import House
 
 ErrText = pytest.CaptureFixture[str]
@@ -19,6 +19,7 @@ ErrText = pytest.CaptureFixture[str]
 def _as_before() -> Iterator[None]:
     yield
     structlog.reset_defaults()
+    quieten()
     root = logging.getLogger()
     for handler in [h for h in root.handlers if isinstance(h, _Libraries)]:
         root.removeHandler(handler)
@@ -70,6 +71,15 @@ def test_lines_below_the_level_are_not_written_unless_all_are_wanted(capsys: Err
     configure(format="json", level="error", verbose=True)
     logger("api").debug("heard")
     assert [line["event"] for line in lines(capsys)] == ["heard"]
+
+
+def test_used_as_a_library_it_writes_warnings_alone_and_none_to_stdout(capsys: ErrText) -> None:
+    logger("worker").info("settled")
+    logger("worker").warning("it waits")
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "it waits" in said.err
+    assert "settled" not in said.err
 
 
 def test_a_library_is_heard_once_however_often_logs_are_set_up(capsys: ErrText) -> None:
