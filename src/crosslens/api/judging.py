@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -12,7 +12,7 @@ from crosslens.api import bodies, openapi
 from crosslens.api.answers import json_response, written
 from crosslens.api.entrance import allow, runtime_of
 from crosslens.api.keys import Role
-from crosslens.api.quality import folders
+from crosslens.api.quality import folders, judged_products
 from crosslens.api.runtime import Runtime
 from crosslens.api.schemas import ProductOut, Wire, product_object
 from crosslens.catalog.product import MAX_SOURCE_KEY, Product
@@ -191,7 +191,7 @@ def _candidates(runtime: Runtime, name: str, words: str, limit: int) -> bytes:
     grades = next((dict(each.right) for each in held.values() if each.words == words), {})
     pool = pooled(services.engine, words, limit=limit)
     known = {key_of(product) for product, _ in pool.values()}
-    judged = _products(runtime, [key for key in grades if key not in known])
+    judged = judged_products(services.catalog, [key for key in grades if key not in known])
     for product in judged.values():
         pool[product.id] = (product, {})
     unsettled = services.catalog.waiting(list(pool))
@@ -211,16 +211,3 @@ def _candidates(runtime: Runtime, name: str, words: str, limit: int) -> bytes:
 def key_of(product: Product) -> str:
     """Return by what judgements know a product: its source key, or else its id."""
     return product.fields.source_key or str(product.id)
-
-
-def _products(runtime: Runtime, keys: Sequence[str]) -> dict[str, Product]:
-    """Read products by what judgements call them; those that are gone are left out."""
-    catalog = runtime.services.catalog
-    found = dict(catalog.by_source_keys(keys))
-    ids = [int(key) for key in keys if key not in found and _is_id(key)]
-    found |= {str(product.id): product for product in catalog.read(ids).values()}
-    return {key: product for key, product in found.items() if not product.retired}
-
-
-def _is_id(key: str) -> bool:
-    return key.isascii() and key.isdecimal() and len(key) < 19

@@ -20,6 +20,8 @@ from crosslens.api.runtime import Runtime
 from crosslens.api.schemas import KindName, Wire
 from crosslens.api.tasks import Progress
 from crosslens.api.upkeep import TaskOut, in_phase, submitted
+from crosslens.catalog.product import Product
+from crosslens.catalog.store import CatalogStore
 from crosslens.corpora.golden import QUERIES
 from crosslens.corpora.judged import JUDGES, JudgedSet, judges, open_judged
 from crosslens.errors import InvalidRequest, NotFound
@@ -230,7 +232,7 @@ def _require_known(runtime: Runtime, judged: JudgedSet) -> None:
     """Refuse to measure a catalogue that holds none of the right answers."""
     keys = list(dict.fromkeys(key for grades in judged.qrels.values() for key in grades))
     parts = (keys[at : at + _KEYS_AT_ONCE] for at in range(0, len(keys), _KEYS_AT_ONCE))
-    if not any(runtime.services.catalog.by_source_keys(part) for part in parts):
+    if not any(judged_products(runtime.services.catalog, part) for part in parts):
         raise InvalidRequest(
             f"the catalogue holds none of the products that {judged.name} judges",
             hint="import them first; they are known by their source keys",
@@ -310,9 +312,25 @@ def _ids(runtime: Runtime, queries: Sequence[Asked]) -> dict[str, int]:
     keys = list(dict.fromkeys(key for each in queries for key in _keys(each)))
     found: dict[str, int] = {}
     for at in range(0, len(keys), _KEYS_AT_ONCE):
-        part = runtime.services.catalog.by_source_keys(keys[at : at + _KEYS_AT_ONCE])
-        found |= {key: product.id for key, product in part.items() if not product.retired}
+        part = judged_products(runtime.services.catalog, keys[at : at + _KEYS_AT_ONCE])
+        found |= {key: product.id for key, product in part.items()}
     return found
+
+
+def judged_products(catalog: CatalogStore, keys: Sequence[str]) -> dict[str, Product]:
+    """Read products by what judgements call them: source key, or else id; without removed ones."""
+    found = dict(catalog.by_source_keys(keys))
+    ids = [int(key) for key in keys if key not in found and _is_id(key)]
+    found |= {
+        str(product.id): product
+        for product in catalog.read(ids).values()
+        if product.fields.source_key is None
+    }
+    return {key: product for key, product in found.items() if not product.retired}
+
+
+def _is_id(key: str) -> bool:
+    return key.isascii() and key.isdecimal() and len(key) < 19
 
 
 def _compared(runtime: Runtime, first: str, second: str) -> bytes:

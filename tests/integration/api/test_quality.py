@@ -89,3 +89,71 @@ def test_a_catalogue_without_the_judged_products_is_refused(client: Client) -> N
         client.start_evaluation("nothing")
     with pytest.raises(InvalidRequest, match="cannot judge"):
         client.start_evaluation("shop", kind="image2image")
+
+
+def test_a_run_tells_how_true_scores_are_as_probabilities(stocked: Client) -> None:
+    task = stocked.wait_for_task(stocked.start_evaluation("shop", kind="hybrid").task)
+    assert stocked.run(task.result["run"]).report["calibration"] is None, "too little is judged"
+    for n in range(60):
+        stocked.add_product(f"shoe of sort {n}", source_key=f"s{n}")
+    stocked.wait_until_indexed()
+    for n in range(60):
+        stocked.judge("many", f"shoe of sort {n}", {f"s{n}": 1})
+    task = stocked.wait_for_task(stocked.start_evaluation("many", kind="hybrid", alpha=0.0).task)
+    truth = stocked.run(task.result["run"]).report["calibration"]
+    assert truth["hits"] > 60
+    assert 0 <= truth["error_after"] < truth["error_before"] <= 1
+    assert truth["error_in_use"] is None
+
+
+def test_candidates_come_from_several_ways_and_bring_their_grades(stocked: Client) -> None:
+    found = stocked.judging_candidates("mine", "  red   shoe ")
+    assert {c.key for c in found} == set(SHOP)
+    assert found[0].key == "red"
+    assert set(found[0].found_by) == {"hybrid", "keyword", "text2text", "text2image"} - (
+        set() if found[0].product.pictures else {"text2image"}
+    )
+    assert stocked.judge("mine", "red shoe", {"red": 3, "blue": 0, "gone": 2}) == {
+        "red": 3,
+        "blue": 0,
+        "gone": 2,
+    }
+    again = {c.key: c.grade for c in stocked.judging_candidates("mine", "red shoe", limit=1)}
+    assert again == {"red": 3, "blue": 0}, "what is judged stays in sight, what is gone does not"
+    assert stocked.judge("mine", "red shoe", {"blue": None}) == {"red": 3, "gone": 2}
+    (kept,) = stocked.golden_queries("mine")
+    assert (kept.words, dict(kept.grades)) == ("red shoe", {"red": 3, "gone": 2})
+    assert {s.name: s.own for s in stocked.judged_sets()} == {"mine": True, "shop": True}
+
+
+def test_a_product_without_a_key_is_judged_by_its_id(stocked: Client) -> None:
+    bare = stocked.add_product("yellow scarf")
+    stocked.wait_until_indexed()
+    found = stocked.judging_candidates("mine", "yellow scarf")
+    assert found[0].key == str(bare.id)
+    stocked.judge("mine", "yellow scarf", {found[0].key: 2})
+    stocked.judge("mine", "nothing of the sort", {found[0].key: 0})
+    grades = {c.key: c.grade for c in stocked.judging_candidates("mine", "yellow scarf", limit=1)}
+    assert grades[str(bare.id)] == 2
+
+
+def test_what_cannot_be_judged_is_refused(stocked: Client) -> None:
+    with pytest.raises(NotFound, match="there are: shop"):
+        stocked.golden_queries("nothing")
+    for words, grades in (("   ", {"red": 1}), ("red", {"red": 11}), ("red", {"a\tb": 1})):
+        with pytest.raises(InvalidRequest):
+            stocked.judge("mine", words, grades)
+    with pytest.raises(InvalidRequest):
+        stocked.judge("..", "red", {"red": 1})
+
+
+def test_untitled_products_are_listed_in_pages(stocked: Client) -> None:
+    from fakes import jpeg
+
+    bare = [stocked.add_product(f"IMG_{n}", pictures=[jpeg((n, 9, 9))]).id for n in range(3)]
+    stocked.add_product("IMG_9")  # nothing to look at
+    page = stocked.untitled(limit=2)
+    assert [product.id for product in page.products] == bare[:2]
+    rest = stocked.untitled(after=page.next or 0, limit=2)
+    assert [product.id for product in rest.products] == bare[2:]
+    assert rest.next is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -178,4 +179,55 @@ def test_the_python_client_searches_within_scenes_and_tells_feedback(
             client.search("shoe", scene="other")
         with pytest.raises(InvalidRequest):
             client.feedback(answer.answer_id, (12_345, "click"))
+    house.pool.shutdown()
+
+
+def test_experiments_are_reported_over_http(tmp_path: Path, clock: Clock, log: ExposureLog) -> None:
+    house = House()
+    stage = stage_of(house, tmp_path, clock, log)
+    app = application(tmp_path, None, house, scenes=stage, exposures=log)
+    with listening(app) as url, Client(url) as client:
+        shoe = client.add_product("shoe", attributes={"price": 1.0})
+        client.wait_until_indexed()
+        for n in range(30):
+            answer = client.search("shoe", scene="tested", user=f"u{n}")
+            if answer.experiments["ranking"] == "few":
+                client.feedback(answer.answer_id, (shoe.id, "buy"))
+        report = client.experiments_report("tested", "ranking", action="buy")
+        assert sum(report.users.values()) == 30
+        assert report.shares == {"base": 0.5, "few": 0.5}
+        assert report.effects["few"]["means"] == [0.0, 1.0]
+        assert report.trusted
+        empty = client.experiments_report(
+            "tested", "ranking", since=datetime(2099, 1, 1, tzinfo=UTC)
+        )
+        assert sum(empty.users.values()) == 0
+        layers = {s.name: [layer.name for layer in s.layers] for s in client.scenes().scenes}
+        assert layers["tested"] == ["ranking"]
+        for scene, layer in (("none", "ranking"), ("tested", "none")):
+            with pytest.raises(NotFound):
+                client.experiments_report(scene, layer)
+        run = client.start_evaluation
+        client.judge("own", "shoe", {str(shoe.id): 1})
+        with pytest.raises(NotFound, match="no scene 'none'"):
+            run("own", scene="none")
+    house.pool.shutdown()
+
+
+def test_an_evaluation_within_a_scene_is_not_logged(
+    tmp_path: Path, clock: Clock, log: ExposureLog
+) -> None:
+    house = House()
+    stage = stage_of(house, tmp_path, clock, log)
+    app = application(tmp_path, None, house, scenes=stage, exposures=log)
+    with listening(app) as url, Client(url) as client:
+        client.add_product("red shoe", source_key="red")
+        client.wait_until_indexed()
+        client.judge("own", "red shoe", {"red": 1})
+        task = client.wait_for_task(client.start_evaluation("own", scene="tested").task)
+        run = client.run(task.result["run"])
+        assert run.report["metrics"]["hit@1"] == 1
+        assert "tested" in run.name
+        log.flush()
+        assert list(log.store.read("tested")) == []
     house.pool.shutdown()
