@@ -11,6 +11,7 @@ from crosslens.client.answers import (
     Readiness,
 )
 from crosslens.client.blocking import Client
+from crosslens.client.generating import Generated, GeneratedPicture, GeneratorInfo
 from crosslens.client.retrying import Patience
 from crosslens.client.shaping import (
     DuplicateCluster,
@@ -47,6 +48,9 @@ __all__ = [
     "DuplicatePage",
     "EvaluationRun",
     "ExperimentsReport",
+    "Generated",
+    "GeneratedPicture",
+    "GeneratorInfo",
     "GoldenQuery",
     "Hit",
     "ImportJob",

@@ -10,7 +10,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar, Unpack, cast
 
 import httpx
 
-from crosslens.client import calls, shaping, steps, tending
+from crosslens.client import calls, generating, shaping, steps, tending
 from crosslens.client.answers import BatchResult, Product
 from crosslens.client.calls import Call, NewProduct, Paging
 from crosslens.client.described import documented
@@ -104,6 +104,12 @@ class Client:
     judge = _call(shaping.judge)
     judging_candidates = _call(shaping.judging_candidates)
     feedback = _call(shaping.feedback)
+    generator = _call(generating.generator)
+    start_drawing = _call(generating.start_drawing)
+    drawing = _call(generating.drawing)
+    cancel_drawing = _call(generating.cancel_drawing)
+    drawn_picture = _call(generating.drawn_picture)
+    generate = _steps(steps.generate)
     wait_for_import = _steps(steps.wait_for_import)
     wait_for_task = _steps(steps.wait_for_task)
     wait_until_indexed = _steps(steps.wait_until_indexed)

@@ -71,6 +71,7 @@ class Options(TypedDict, total=False):
     limit: int
     offset: int
     explain: bool
+    imagine: bool
     weights: Sequence[float]
     without: str
     scene: str

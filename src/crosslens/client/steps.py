@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar, Unpack, cast
 
 import httpx
 
-from crosslens.client import calls, tending
+from crosslens.client import calls, generating, tending
 from crosslens.client.answers import ImportJob, Readiness
 from crosslens.client.calls import Call
+from crosslens.client.generating import Generated, Wish
 from crosslens.client.replies import Reply
 from crosslens.client.retrying import Patience, settled
 from crosslens.client.sending import answered
 from crosslens.client.tending import Task
-from crosslens.errors import Overloaded, Unavailable
+from crosslens.errors import Conflict, Overloaded, Unavailable
 
 T = TypeVar("T")
 
@@ -81,6 +82,27 @@ def wait_for_task(task_id: str, *, timeout_s: float = 3_600.0) -> Steps[Task]:
     return _until(
         ask, lambda task: "" if task.over else f"the task is still {task.state}", timeout_s
     )
+
+
+def generate(prompt: str, *, timeout_s: float = 3_600.0, **wish: Unpack[Wish]) -> Steps[Generated]:
+    """
+    Draw pictures for words, and wait until they are there.
+
+    Raises:
+        Unavailable: they could not be drawn; the message says why.
+        Conflict: somebody broke it off.
+        Overloaded: it is not over in time.
+    """
+    begun = yield generating.start_drawing(prompt, **wish)
+    ask = generating.drawing(begun.task)
+    told = yield from _until(
+        ask, lambda task: "" if task.over else f"the drawing is still {task.state}", timeout_s
+    )
+    if told.state == "cancelled":
+        raise Conflict("the drawing was broken off")
+    if told.state != "done":
+        raise Unavailable(told.error or "the drawing failed", hint=told.hint)
+    return Generated.read(told.result)
 
 
 def wait_until_indexed(*, timeout_s: float = 60.0) -> Steps[None]:

@@ -28,7 +28,7 @@ class Task(FromJson):
 
     Attributes:
         kind: rebuild, use, audit or evaluation.
-        state: waiting, running, done or failed.
+        state: waiting, running, done, failed or cancelled.
         done, total: of the phase at hand; total is 0 while it is not known.
         result: what came out, once it is done.
     """
@@ -49,7 +49,7 @@ class Task(FromJson):
     @property
     def over(self) -> bool:
         """Whether nothing more will happen."""
-        return self.state in ("done", "failed")
+        return self.state in ("done", "failed", "cancelled")
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,7 +150,7 @@ def _opened(config: Training, source: RenderedSource, *, resume: bool) -> RunFol
             hint="resume it, or choose another folder",
         )
     if run.started:
-        run.require_same(config, source.provenance, free=FREE | {"steps", "words_from"})
+        run.require_same(config, source.provenance, free=FREE | {"steps", "validate_every", "words_from"})
     return run
 
 

@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from crosslens.errors import CannotDraw
+from crosslens.client import Client
+from crosslens.errors import CannotDraw, Unavailable
 from crosslens.generate.generator import Generator
 from crosslens.generate.provenance import read_provenance
 from crosslens.generate.remote import RemoteGenerator, Service
 from crosslens.generate.studio import Studio
 from drawing import FlatGenerator, image_service
 from house import House
-from service import Served, base64_of, served
+from service import Served, application, base64_of, listening, served
 
 
 def drawing(home: Path, *generators: Generator) -> Any:
@@ -232,3 +233,20 @@ def test_what_cannot_be_imagined_is_refused(service: Served, body: dict[str, Any
     answer = service.http.post("/search", json=body)
     assert answer.status_code == 422
     assert said in answer.json()["detail"]
+
+
+def test_the_client_draws_waits_and_fetches(tmp_path: Path, flat: FlatGenerator):
+    house = House()
+    app = application(tmp_path, None, house, studio=Studio({"flat": lambda: flat}, house.media))
+    with listening(app) as url, Client(url) as client:
+        assert client.generator().name == "flat"
+        made = client.generate("red shoe", n=3, seed=2, product={"title": "drawn"})
+        assert [picture.seed for picture in made.pictures] == [2, 3, 4]
+        assert made.product is not None
+        assert made.product.title == "drawn"
+        content = client.drawn_picture(made.pictures[0].sha256)
+        told = read_provenance(content)
+        assert told is not None
+        assert told.prompt == "red shoe"
+        with pytest.raises(Unavailable, match="size is 37"):
+            client.generate("red shoe", size=37)
