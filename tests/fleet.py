@@ -8,10 +8,10 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import httpx
 
@@ -20,7 +20,7 @@ from milvus_server import MilvusServer
 from servers import SqlServer, await_port, free_port, mariadb
 
 AGAIN_S = 0.3
-PATIENCE_S = 120.0
+PATIENCE_S = 300.0
 
 
 class Away(Exception):
@@ -41,6 +41,10 @@ class Member(Protocol):
 
     def kill(self) -> None:
         """Send SIGKILL and wait for the end; one that does not run is no error."""
+        ...
+
+    def shoot(self) -> bool:
+        """Send SIGKILL, whatever it is at; say whether it was running."""
         ...
 
 
@@ -86,6 +90,9 @@ class Crosslens:
             self.running.kill()
             self.running.communicate()
 
+    def shoot(self) -> bool:
+        return _shot(self.running)
+
     def ready(self) -> bool:
         """Ask whether everything it needs answers."""
         try:
@@ -116,6 +123,9 @@ class Database:
         self.running.kill()
         self.running.wait()
 
+    def shoot(self) -> bool:
+        return _shot(self.running)
+
 
 @dataclass(eq=False)
 class Vectors:
@@ -132,6 +142,9 @@ class Vectors:
 
     def kill(self) -> None:
         self.server.kill()
+
+    def shoot(self) -> bool:
+        return _shot(self.server.running)
 
 
 @dataclass
@@ -170,6 +183,27 @@ class Fleet:
         self.await_ready()
         return time.monotonic() - begun
 
+    @contextmanager
+    def looked_after(self) -> Iterator[None]:
+        """Start again whoever ends, until the block does."""
+        stop = threading.Event()
+
+        def look_after(member: Member) -> None:
+            while not stop.wait(0.1):
+                if member in self._ended():
+                    with suppress(Away):
+                        member.start()
+
+        threads = [threading.Thread(target=look_after, args=(who,)) for who in self.members]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+
     def await_ready(self) -> None:
         """Wait until every process of ours reaches what it needs."""
         until = time.monotonic() + PATIENCE_S
@@ -197,6 +231,13 @@ class Fleet:
         except httpx.HTTPError as exc:
             answer = str(exc)
         return f"{answer}\n{member.log.read_text('utf-8', 'replace')[-3_000:]}"
+
+
+def _shot(running: subprocess.Popen[Any] | None) -> bool:
+    if running is None or running.poll() is not None:
+        return False
+    running.kill()
+    return True
 
 
 def revive(member: Member) -> None:

@@ -159,6 +159,7 @@ class Storm:
     seeker: Seeker
     struck: Counter[str] = field(default_factory=Counter)
     recovery: dict[str, list[float]] = field(default_factory=dict)
+    deadly: str = ""
 
     @classmethod
     def over(cls, fleet: Fleet, *, writers: int, seed: int = 7) -> Storm:
@@ -193,6 +194,7 @@ class Storm:
             thread.start()
         try:
             yield
+            self.fleet.await_ready()  # so that the last writes can be finished
         finally:
             stop.set()
             for thread in threads:
@@ -208,6 +210,54 @@ class Storm:
         seconds = self.fleet.strike(sorted(chosen))
         self.struck.update(chosen)
         self.recovery.setdefault("+".join(sorted(chosen)), []).append(seconds)
+
+    def bombard(self, draw: random.Random, odds: dict[str, float], *, kills: int) -> Iterator[int]:
+        """Kill one member after another, whatever they are at; yield how many there were."""
+        members = {member.name: member for member in self.fleet.members}
+        names, last, begun = list(odds), [time.monotonic()], self.kills
+        with self.fleet.looked_after(), self._timed(last):
+            while self.kills - begun < kills:
+                time.sleep(draw.uniform(0.3, 5.5))
+                [name] = draw.choices(names, list(odds.values()))
+                if members[name].shoot():
+                    last[0] = time.monotonic()
+                    self.struck[name] += 1
+                    self.deadly = name
+                    yield self.kills
+            time.sleep(1.0)
+
+    @contextmanager
+    def _timed(self, last: list[float]) -> Iterator[None]:
+        """Note how long after the last kill of each series the service does all it should."""
+        stop = threading.Event()
+
+        def look() -> None:
+            known = last[0]
+            while not stop.wait(0.1):
+                shot = last[0]
+                if shot != known and self._answers() and shot == last[0]:
+                    after = self.recovery.setdefault(self.deadly, [])
+                    after.append(time.monotonic() - shot)
+                    known = shot
+
+        thread = threading.Thread(target=look)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+    def _answers(self) -> bool:
+        """Whether the catalogue is read, the index is searched, and the worker is well."""
+        try:
+            for url in self.fleet.urls:
+                httpx.get(f"{url}/product/list", timeout=20).raise_for_status()
+                asked = httpx.post(f"{url}/search", json={"words": "shoe"}, timeout=20)
+                asked.raise_for_status()
+            return all(worker.ready() for worker in self.fleet.workers)
+        except httpx.HTTPError:
+            return False
 
     def verdict(self) -> Verdict:
         """Wait until the index has everything, and compare; nobody writes meanwhile."""
