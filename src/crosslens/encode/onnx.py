@@ -13,6 +13,7 @@ import onnxruntime as ort
 from crosslens.encode.bundles import HASHED_ON_LOAD, read_goldens, verify
 from crosslens.encode.cards import Card, PictureCard, RerankerCard, TextCard
 from crosslens.encode.goldens import CheckReport, check_goldens, check_pairs
+from crosslens.encode.pages import large_pages
 from crosslens.encode.pairs import INPUTS, Pairs
 from crosslens.encode.pixels import Pixels
 from crosslens.encode.towers import Row, by_length
@@ -238,13 +239,14 @@ def load(folder: Path, *, threads: int = 1, device: str = "cpu") -> OnnxBundle:
     """
     card = verify(folder, largest=HASHED_ON_LOAD)
     settings = _Settings(card.vector_space, threads, _providers(device))
-    return OnnxBundle(
-        folder,
-        card,
-        text=_text(folder, card.text, settings) if card.text else None,
-        picture=_picture(folder, card.picture, settings) if card.picture else None,
-        reranker=_reranker(folder, card.reranker, settings) if card.reranker else None,
-    )
+    with large_pages():
+        return OnnxBundle(
+            folder,
+            card,
+            text=_text(folder, card.text, settings) if card.text else None,
+            picture=_picture(folder, card.picture, settings) if card.picture else None,
+            reranker=_reranker(folder, card.reranker, settings) if card.reranker else None,
+        )
 
 
 @dataclass(frozen=True, slots=True)
