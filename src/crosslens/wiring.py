@@ -72,6 +72,7 @@ from crosslens.search.crossing import CrossEncoder
 from crosslens.search.engine import SearchEngine, Searcher
 from crosslens.search.learned import read_ranker
 from crosslens.search.match import Matcher
+from crosslens.search.plan import Shares
 from crosslens.search.relevance import read_curves
 from crosslens.search.reranking import Reranker
 from crosslens.search.scene_file import SceneFile
@@ -327,7 +328,7 @@ class App:
         pool = ThreadPoolExecutor(PROBE_THREADS, thread_name_prefix="probe")
         self._closing.callback(pool.shutdown, cancel_futures=True)
         matcher = Matcher(self.query_encoders, index, query_tokens, pool, self.composer)
-        return SearchEngine(self.catalog, self.media, matcher, alpha=self.alpha)
+        return SearchEngine(self.catalog, self.media, matcher, shares=self.shares)
 
     @cached_property
     def composer(self) -> Composer | None:
@@ -347,12 +348,15 @@ class App:
         return None if found is None else load(found)
 
     @property
-    def alpha(self) -> float:
-        """Share of vectors in hybrid search: as set, else what the bundles in use deserve."""
-        if self.settings.alpha is not None:
-            return self.settings.alpha
+    def shares(self) -> Shares:
+        """Shares of vectors in hybrid search: as set, else what each bundle in use deserves."""
+        own = self.settings
+        if own.alpha is not None:
+            return Shares.even(own.alpha)
         self.encoders  # noqa: B018 - loads the bundles that the settings name
-        return min((bundle.card.alpha for bundle in self._loaded.values()), default=0.5)
+        usual = Shares()
+        found = (self._loaded.get(n or own.cross_modal) for n in (own.text, "", own.looks))
+        return Shares(*(usual.text if model is None else model.card.alpha for model in found))
 
     def worker(
         self,

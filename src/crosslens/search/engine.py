@@ -13,7 +13,8 @@ from crosslens.catalog.store import CatalogStore
 from crosslens.errors import CrosslensError, InvalidRequest, NotFound
 from crosslens.search import present
 from crosslens.search.match import Asked, Matcher, Matches
-from crosslens.search.plan import Purpose, plan
+from crosslens.search.pictures import Pictures
+from crosslens.search.plan import Plan, Purpose, Shares, plan, resolve
 from crosslens.search.present import Answer
 from crosslens.search.rank import Ranked, rank
 from crosslens.search.relevance import Curve, Curves
@@ -54,7 +55,7 @@ class SearchEngine:
     Answer questions over a catalogue and its index; safe to call from many threads.
 
     Args:
-        alpha: share of vectors in hybrid search where a request names none.
+        shares: of vectors in hybrid search where a request names none.
 
     Attributes:
         notes: says what to know about every answer just now.
@@ -62,12 +63,18 @@ class SearchEngine:
     """
 
     def __init__(
-        self, catalog: CatalogStore, media: MediaStore, matcher: Matcher, *, alpha: float = 0.5
+        self,
+        catalog: CatalogStore,
+        media: MediaStore,
+        matcher: Matcher,
+        *,
+        shares: Shares | None = None,
     ) -> None:
         self._catalog = catalog
         self._media = media
         self._matcher = matcher
-        self._alpha = alpha
+        self._shares = shares or Shares()
+        self._pictures = Pictures(matcher.index)
         self.notes: Callable[[], tuple[str, ...]] = tuple
         self.curves: Curves = {}
 
@@ -132,9 +139,13 @@ class SearchEngine:
 
     def _begun(self, request: SearchRequest) -> Asked:
         request = self._with_own_pictures(request)
-        chosen = request.plan or plan(request, alpha=self._alpha)
+        chosen = request.plan or self._planned(request)
         depth = chosen.depth + (request.product_id is not None)
         return Asked(request, chosen, max(depth, FACET_DEPTH) if request.facets else depth)
+
+    def _planned(self, request: SearchRequest) -> Plan:
+        pictures = resolve(request) is not Kind.HYBRID or self._pictures.any()
+        return plan(request, shares=self._shares, pictures=pictures)
 
     def _pages(self, questions: Sequence[Asked]) -> list[Page | CrosslensError]:
         matched = self._matcher.match(questions)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from crosslens.errors import InvalidRequest
@@ -41,6 +41,34 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True)
+class Shares:
+    """
+    Share of vectors against keywords in hybrid search where a request names none, in [0, 1].
+
+    Each is that of a bundle: of the one for titles, of the one whose words and pictures share a
+    space, and of the one that compares pictures.
+    """
+
+    text: float = 0.5
+    words: float = 0.5
+    looks: float = 0.5
+
+    @classmethod
+    def even(cls, alpha: float) -> Shares:
+        """Give every bundle the same share."""
+        return cls(alpha, alpha, alpha)
+
+    def of(self, probe: Probe) -> float:
+        """Return the share that a probe would have if it were the only one beside keywords."""
+        by_purpose = {Purpose.TEXT: self.text, Purpose.LOOKS: self.looks}
+        return self.words if probe.purpose is None else by_purpose.get(probe.purpose, self.words)
+
+
+_EVEN = Shares()
+_NOTHING = 1e-9  # what is left of 1 after shares that make it up
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """
     What to do for one question.
@@ -66,12 +94,13 @@ COMPOSED = Probe("composed", Purpose.COMPOSED, Modality.PICTURE, 1.0)
 KEYWORD = Probe("keyword", None, Modality.TEXT, 1.0)
 
 
-def plan(request: SearchRequest, *, alpha: float = 0.5) -> Plan:
+def plan(request: SearchRequest, *, shares: Shares = _EVEN, pictures: bool = True) -> Plan:
     """
     Choose probes, weights and depth.
 
     Args:
-        alpha: share of vectors in hybrid search where the request names none.
+        shares: of vectors in hybrid search where the request names none.
+        pictures: whether there are any to find; if not, titles get what pictures would.
 
     Raises:
         InvalidRequest: the kind needs words or a picture that the request lacks.
@@ -81,8 +110,8 @@ def plan(request: SearchRequest, *, alpha: float = 0.5) -> Plan:
         raise InvalidRequest(f"imagine belongs to hybrid search, not to {kind}")
     if kind is not Kind.COMPOSED and (request.weights or request.without):
         raise InvalidRequest(f"weights and without belong to composed search, not to {kind}")
-    request = request if request.alpha is not None else replace(request, alpha=alpha)
-    probes = _PROBES[kind](request)
+    shares = shares if request.alpha is None else Shares.even(request.alpha)
+    probes = _hybrid(request, shares, pictures) if kind is Kind.HYBRID else _PROBES[kind](request)
     page = request.offset + request.limit
     depth = page if len(probes) == 1 else max(FUSED_DEPTH, 2 * page)
     return Plan(kind, probes, request.fusion, depth)
@@ -108,20 +137,21 @@ def _single(probe: Probe) -> Callable[[SearchRequest], tuple[Probe, ...]]:
     return probes
 
 
-def _hybrid(request: SearchRequest) -> tuple[Probe, ...]:
-    alpha = request.alpha or 0.0
+def _hybrid(request: SearchRequest, shares: Shares, pictures: bool) -> tuple[Probe, ...]:
     dense: list[Probe] = []
     if request.pictures:
         dense.append(IMAGE2IMAGE)
     if request.words:
         shown = request.pictures and not request.imagined
-        dense += [TEXT2IMAGE] if shown else [TEXT2TEXT, TEXT2IMAGE]
+        found = pictures or request.pictures
+        dense += [TEXT2IMAGE] if shown else [TEXT2TEXT, TEXT2IMAGE] if found else [TEXT2TEXT]
+    weighted = [_weighted(probe, shares.of(probe) / len(dense)) for probe in dense]
+    left = 1 - sum(probe.weight for probe in weighted)
     if not request.words:
-        if alpha == 0:
+        if left == 1:
             raise InvalidRequest("alpha 0 searches by keywords only, which needs words")
         return tuple(dense)
-    shared = [_weighted(probe, alpha / len(dense)) for probe in dense]
-    return tuple(p for p in (*shared, _weighted(KEYWORD, 1 - alpha)) if p.weight > 0)
+    return tuple(p for p in (*weighted, _weighted(KEYWORD, left)) if p.weight > _NOTHING)
 
 
 def _composed(request: SearchRequest) -> tuple[Probe, ...]:
@@ -135,7 +165,6 @@ _PROBES: dict[Kind, Callable[[SearchRequest], tuple[Probe, ...]]] = {
     Kind.TEXT2IMAGE: _single(TEXT2IMAGE),
     Kind.IMAGE2IMAGE: _single(IMAGE2IMAGE),
     Kind.IMAGE2TEXT: _single(IMAGE2TEXT),
-    Kind.HYBRID: _hybrid,
     Kind.COMPOSED: _composed,
 }
 

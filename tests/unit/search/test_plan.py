@@ -1,9 +1,10 @@
 import math
+from dataclasses import replace
 
 import pytest
 
 from crosslens.errors import InvalidRequest
-from crosslens.search.plan import plan
+from crosslens.search.plan import Shares, plan
 from crosslens.search.request import SearchRequest
 from crosslens.values import Kind
 from fakes import jpeg
@@ -97,3 +98,24 @@ def test_an_impossible_request_is_never_born(wrong: dict) -> None:
 def test_words_of_any_script_and_symbols_are_words() -> None:
     for words in ("红色连衣裙", "T恤", "42", "ワンピース", "C", "👟"):
         assert SearchRequest(words).words == words
+
+
+def weights(request: SearchRequest, **how: object) -> dict[str, float]:
+    return {p.name: p.weight for p in plan(request, **how).probes}  # type: ignore[arg-type]
+
+
+def test_each_bundle_brings_its_own_share_of_hybrid_search() -> None:
+    shares = Shares(text=0.8, words=0.2, looks=0.6)
+    words = weights(SearchRequest("red", kind=Kind.HYBRID), shares=shares)
+    assert words == pytest.approx({"text2text": 0.4, "text2image": 0.1, "keyword": 0.5})
+    both = weights(SearchRequest("red", pictures=(b"x",), kind=Kind.HYBRID), shares=shares)
+    assert both == pytest.approx({"image2image": 0.3, "text2image": 0.1, "keyword": 0.6})
+    asked = weights(SearchRequest("red", kind=Kind.HYBRID, alpha=0.4), shares=shares)
+    assert asked == pytest.approx({"text2text": 0.2, "text2image": 0.2, "keyword": 0.6})
+
+
+def test_where_there_are_no_pictures_titles_get_the_whole_share_of_vectors() -> None:
+    request = SearchRequest("red", kind=Kind.HYBRID, alpha=0.4)
+    assert weights(request, pictures=False) == pytest.approx({"text2text": 0.4, "keyword": 0.6})
+    assert weights(replace(request, alpha=1.0), pictures=False) == {"text2text": 1.0}
+    assert weights(replace(request, alpha=0.0), pictures=False) == {"keyword": 1.0}
