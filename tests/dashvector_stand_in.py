@@ -325,6 +325,8 @@ class _Parser:
 class _Door(BaseHTTPRequestHandler):
     server: StandIn
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # one packet per answer, or each waits for the caller's acknowledgement
+    disable_nagle_algorithm = True
 
     def _go(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length") or 0))

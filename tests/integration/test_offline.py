@@ -178,15 +178,15 @@ def test_vectors_of_a_wrong_length_are_never_pushed(tmp_path: Path, texts: FakeT
 
 def test_ids_that_no_index_can_have_are_named(tmp_path: Path, texts: FakeTextEncoder) -> None:
     path = tmp_path / "docs.jsonl"
-    ids: list[Any] = [1, "2", "sku-3", -4, 5.5, None, 2**63]
+    ids: list[Any] = [1, "2", "sku-3", -4, 5.5, None, 2**63, "9" * 5_000]
     path.write_text("\n".join(json.dumps({"id": id, "title": "t"}) for id in ids))
     sheet, _ = build(path, tmp_path / "out", WordField("title", "t_emb", texts))
     bad: list[BadRecord] = []
     index = MemoryIndex(spec_of(sheet.columns))
     target = IndexTarget(index, OwnRows(sheet.columns, ["title"], str.split))
     pushed = Pusher(target, on_bad=bad.append).run(shard_entries(tmp_path / "out", sheet))
-    assert (pushed.read, pushed.held, pushed.bad) == (2, 2, 5)
-    assert len({one.where.line for one in bad}) == 5
+    assert (pushed.read, pushed.held, pushed.bad) == (2, 2, 6)
+    assert len({one.where.line for one in bad}) == 6
 
 
 def test_pictures_alone_can_be_pushed(tmp_path: Path) -> None:
@@ -300,3 +300,15 @@ def test_built_vectors_of_an_export_go_into_the_index_of_the_home(
     ran = shell("push", tmp_path / "out", "--to", "index")
     assert ran.code == 1
     assert "product 1 is at revision 2, its vectors are of 1" in ran.err
+
+
+@pytest.mark.milvus
+def test_pictures_alone_go_to_milvus_as_in_the_reference(shell: Shell, tmp_path: Path) -> None:
+    pytest.importorskip("milvus_lite", reason="Milvus Lite is not installed")
+    (tmp_path / "shop").mkdir()
+    for n in range(3):
+        (tmp_path / "shop" / f"{n}.jpg").write_bytes(jpeg((80 * n, 30, 30)))
+    shell.json("preprocess", tmp_path / "shop", tmp_path / "docs.jsonl")
+    shell.json("build", tmp_path / "docs.jsonl", tmp_path / "out", "--pictures", "image")
+    told = shell.json("push", tmp_path / "out", "--to", f"milvus:{tmp_path}/m.db/txt_to_img_demo")
+    assert (told["read"], told["held"], told["complete"]) == (3, 3, True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, Protocol
 
 import numpy as np
 
@@ -20,6 +21,15 @@ from crosslens.vectors.index import IndexSpec, ProductRows, VectorIndex
 
 _LARGEST_ID: Final = 2**63 - 1
 RowOf = Callable[[Row, int, IndexSpec], ProductRows]
+"""Makes the rows of an entry under an id; ValueError where it is unfit."""
+
+
+class RowSource(Protocol):
+    """What makes rows of entries."""
+
+    def of(self, ids: Sequence[int]) -> RowOf:
+        """Look up what a batch needs, once."""
+        ...
 
 
 def spec_of(columns: Sequence[Column]) -> IndexSpec:
@@ -46,27 +56,33 @@ class IndexTarget:
     The vectors of entries, as rows of a vector index under their id.
 
     Attributes:
-        row_of: makes rows of an entry; ValueError where it is unfit.
+        source: makes rows of entries.
     """
 
     index: VectorIndex
-    row_of: RowOf
+    source: RowSource
     id: str = "id"
 
     def put(self, rows: Sequence[Row]) -> list[BadRecord]:
         """Write rows; see Target."""
         made, unfit = [], []
+        row_of = self.source.of([int(key) for row in rows if _fits(key := self._key(row))])
         for row in rows:
             try:
-                made.append(self._made(row))
+                made.append(self._made(row, row_of))
             except (ValueError, UnusableVector) as exc:
-                unfit.append(BadRecord(row.where, str(exc), key_of(row, self.id)))
+                unfit.append(BadRecord(row.where, str(exc), self._key(row) or None))
         self.index.upsert(made)
         return unfit
 
-    def _made(self, row: Row) -> ProductRows:
-        spec = self.index.spec
-        rows = self.row_of(row, _number(key_of(row, self.id)), spec)
+    def _key(self, row: Row) -> str:
+        return key_of(row, self.id) or ""
+
+    def _made(self, row: Row, row_of: RowOf) -> ProductRows:
+        key, spec = self._key(row), self.index.spec
+        if not _fits(key):
+            raise ValueError(f"the id is {key!r}; a vector index needs integers up to 2^63 - 1")
+        rows = row_of(row, int(key), spec)
         spec.require(rows)
         if not rows.text and not rows.picture_count:
             raise ValueError("it has no vector")
@@ -104,8 +120,11 @@ class OwnRows:
     words: Sequence[str]
     tokens: Tokens
 
-    def __call__(self, row: Row, id: int, spec: IndexSpec) -> ProductRows:
-        """Make the rows of an entry; see IndexTarget."""
+    def of(self, ids: Sequence[int]) -> RowOf:
+        """Return what makes rows; see RowSource."""
+        return self._made
+
+    def _made(self, row: Row, id: int, spec: IndexSpec) -> ProductRows:
         text = "\n".join(str(row.values[name]) for name in self.words if row.values.get(name))
         texts, shown = _vectors(row, self.columns, spec)
         return ProductRows(id, 1, texts, shown, self.tokens(text), {})
@@ -125,9 +144,14 @@ class CatalogRows:
     columns: Sequence[Column]
     tokens: Tokens
 
-    def __call__(self, row: Row, id: int, spec: IndexSpec) -> ProductRows:
-        """Make the rows of a product; see IndexTarget."""
-        product = self._product(row, id)
+    def of(self, ids: Sequence[int]) -> RowOf:
+        """Read the products of a batch; see RowSource."""
+        return partial(self._made, self.catalog.read(ids))
+
+    def _made(
+        self, products: Mapping[int, Product], row: Row, id: int, spec: IndexSpec
+    ) -> ProductRows:
+        product = _of_now(products.get(id), row, id)
         texts, shown = _vectors(row, self.columns, spec)
         if any(len(vectors) != len(product.pictures) for vectors in shown):
             raise ValueError(
@@ -137,16 +161,16 @@ class CatalogRows:
         tokens = keyword_tokens(product, self.tokens)
         return ProductRows(id, product.revision, texts, shown, tokens, product.fields.attributes)
 
-    def _product(self, row: Row, id: int) -> Product:
-        product = self.catalog.read([id]).get(id)
-        if product is None or product.retired:
-            raise ValueError(f"there is no product {id} in the catalogue")
-        if row.values.get("revision") != product.revision:
-            raise ValueError(
-                f"product {id} is at revision {product.revision}, its vectors are of "
-                f"{row.values.get('revision')!r}"
-            )
-        return product
+
+def _of_now(product: Product | None, row: Row, id: int) -> Product:
+    if product is None or product.retired:
+        raise ValueError(f"there is no product {id} in the catalogue")
+    if row.values.get("revision") != product.revision:
+        raise ValueError(
+            f"product {id} is at revision {product.revision}, its vectors are of "
+            f"{row.values.get('revision')!r}"
+        )
+    return product
 
 
 def require_spaces(columns: Sequence[Column], spec: IndexSpec) -> None:
@@ -186,7 +210,5 @@ def _stored(values: Mapping[str, Any], field: str, space: Space) -> Vectors:
     return Vectors(space, array.reshape(-1, space.dim))
 
 
-def _number(key: str | None) -> int:
-    if key is None or not key.isascii() or not key.isdigit() or int(key) > _LARGEST_ID:
-        raise ValueError(f"the id is {key!r}; a vector index needs integers from 0 to 2^63 - 1")
-    return int(key)
+def _fits(key: str) -> bool:
+    return key.isascii() and key.isdigit() and len(key) < 20 and int(key) <= _LARGEST_ID
