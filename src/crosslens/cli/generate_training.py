@@ -82,6 +82,33 @@ def generator(
         _tell(ended, as_json=as_json)
 
 
+def export_generator(
+    context: typer.Context,
+    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    name: Annotated[str, typer.Argument(help="Name of the generator, or a folder for it.")],
+    about: Annotated[str, typer.Option(help="What it is, for its card.")] = "An own generator.",
+    licence: Annotated[str, typer.Option(help="Licence of the weights.")] = "private",
+    note: Annotated[str, typer.Option(help="What its users should know.")] = "",
+    steps: Annotated[int, typer.Option(min=1, max=150, help="Sampling steps.")] = 12,
+    guidance: Annotated[float, typer.Option(min=0, max=30, help="Of the sampling.")] = 2.5,
+    as_json: Json = False,
+) -> None:
+    """Make a generator's bundle of a run's best state, if it passes the parity gate."""
+    _require_torch()
+    from crosslens.train.generator_export import export_generator as write
+
+    with opened(context) as app:
+        folder = Path(name) if "/" in name else app.settings.home / "generators" / name
+    card = write(
+        run, folder, name=folder.name, about=about, licence=licence, note=note, steps=steps,
+        guidance=guidance,
+    )  # fmt: skip
+    if as_json:
+        print_json({"name": card.name, "folder": str(folder)})
+    else:
+        print(f"{folder}\nhint: set `generator` to {name}")
+
+
 def _tell(ended: Ended, *, as_json: bool) -> None:
     if as_json:
         print_json(

@@ -15,6 +15,7 @@ from crosslens.cli import (
     evaluate,
     experiment,
     export,
+    generate,
     generate_training,
     imports,
     index,
@@ -56,6 +57,8 @@ app.add_typer(model.app, name="model")
 app.add_typer(sample.app, name="sample")
 app.add_typer(train.app, name="train")
 train.app.command("generator")(generate_training.generator)
+train.app.command("export-generator")(generate_training.export_generator)
+app.command("generate")(generate.generate)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(duplicates_commands.app, name="duplicates")
 app.add_typer(scene.app, name="scene")

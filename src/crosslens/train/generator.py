@@ -24,6 +24,7 @@ from crosslens.train.run import prepare_torch
 
 ModelT = TypeVar("ModelT", bound=nn.Module)
 LEAST_PSNR = 30.0
+MAY_CHANGE = {"steps", "validate_every", "words_from"}
 CARD = "card.toml"
 
 
@@ -150,7 +151,7 @@ def _opened(config: Training, source: RenderedSource, *, resume: bool) -> RunFol
             hint="resume it, or choose another folder",
         )
     if run.started:
-        run.require_same(config, source.provenance, free=FREE | {"steps", "validate_every", "words_from"})
+        run.require_same(config, source.provenance, free=FREE | MAY_CHANGE)
     return run
 
 

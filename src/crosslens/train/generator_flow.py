@@ -152,7 +152,7 @@ class Listener(nn.Module):
         keys, values = parts.permute(2, 0, 3, 1, 4)
         questions = self.questions.view(HEARD, self.heads, -1).transpose(0, 1)[None]
         blocked = functional.pad((1.0 - mask.to(keys.dtype)) * -1e4, (1, 0))[:, None, None]
-        found = mixed(questions.expand(len(keys), -1, -1, -1), keys, values, blocked)
+        found = mixed(questions, keys, values, blocked)
         out: Tensor = self.out(found.transpose(1, 2).flatten(2))
         return out
 

@@ -1,0 +1,119 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from crosslens.errors import BrokenBundle, Conflict, InvalidRequest
+from crosslens.generate.bundles import read_drawings
+from crosslens.generate.onnx import check, load_checked
+from crosslens.generate.wish import Wish
+from crosslens.train import generator
+from crosslens.train.checkpoint import LAST, RunFolder
+from crosslens.train.generator import load_codec, train_codec, train_flow
+from crosslens.train.generator_config import CodecConfig, FlowConfig
+from crosslens.train.generator_export import export_generator
+from crosslens.train.generator_flow import Fold
+from crosslens.train.rendered import RenderedSource
+from crosslens.train.run import train_encoder
+from unit.train.shops import tiny_config, toy_source
+
+pytestmark = pytest.mark.train
+PACE = {"threads": 1, "precision": "float32", "log_every": 1, "warm_up": 1}
+
+
+def codec_config(folder: Path, **changes: object) -> CodecConfig:
+    plain = {"steps": 4, "batch": 4, "validate_every": 2, "px": 64, "patch": 16, "components": 24,
+             "width": 8, "blocks": 1}  # fmt: skip
+    return CodecConfig(folder=folder, **{**PACE, **plain, **changes})  # type: ignore[arg-type]
+
+
+def flow_config(folder: Path, words: Path, **changes: object) -> FlowConfig:
+    plain = {"steps": 4, "batch": 4, "validate_every": 2, "width": 16, "layers": 1, "heads": 2,
+             "gallery": 8}  # fmt: skip
+    return FlowConfig(folder=folder, words_from=words, **{**PACE, **plain, **changes})  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def toys(tmp_path_factory: pytest.TempPathFactory) -> RenderedSource:
+    return toy_source(tmp_path_factory.mktemp("toys"))
+
+
+@pytest.fixture(scope="module")
+def words(toys: RenderedSource, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "words"
+    train_encoder(tiny_config(folder, steps=2, validate_every=2), toys)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(toys: RenderedSource, words: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("generator")
+    assert train_codec(codec_config(run / "codec"), toys).finished
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(generator, "LEAST_PSNR", 0.0)  # noisy toys do not compress to 30 dB
+        assert train_flow(flow_config(run / "flow", words), toys, run / "codec").finished
+    return run
+
+
+def test_a_codec_brings_pictures_back_and_says_how_well(run: Path, toys: RenderedSource):
+    codec, restored = load_codec(run / "codec")
+    pictures = toys.portraits(toys.shelf.validation).astype(np.float32) / 127.5 - 1
+    with torch.no_grad():
+        back = codec(codec.encode(torch.from_numpy(pictures))).numpy()
+    assert restored > 15
+    assert np.abs(back - pictures).mean() < 0.15  # their ground is noise
+
+
+def test_a_flow_is_refused_a_codec_below_the_gate(
+    run: Path, words: Path, toys: RenderedSource, tmp_path: Path
+):
+    with pytest.raises(InvalidRequest, match="at least 30 are needed"):
+        train_flow(flow_config(tmp_path, words), toys, run / "codec")
+
+
+def test_a_resumed_flow_ends_where_the_uninterrupted_one_does(
+    run: Path, words: Path, toys: RenderedSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(generator, "LEAST_PSNR", 0.0)
+    config = flow_config(tmp_path / "flow", words)
+
+    class Killed(BaseException):
+        pass
+
+    def kill(row: object) -> None:
+        if isinstance(row, dict) and row["step"] == 3:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train_flow(config, toys, run / "codec", report=kill)
+    with pytest.raises(Conflict, match="already holds"):
+        train_flow(config, toys, run / "codec")
+    assert train_flow(config, toys, run / "codec", resume=True).finished
+    left, right = (RunFolder(at / "flow").load(LAST) for at in (tmp_path, run))
+    assert left is not None
+    assert right is not None
+    for name, value in left["averages"].items():
+        assert torch.equal(value, right["averages"][name]), name
+    assert (tmp_path / "flow" / "sheets" / "000004.png").is_file()
+
+
+def test_the_bundle_draws_what_the_trained_generator_draws(run: Path, tmp_path: Path):
+    card = export_generator(run, tmp_path / "toy", name="toy", about="Squares.", steps=3)
+    draws = load_checked(tmp_path / "toy")
+    assert check(draws, read_drawings(tmp_path / "toy")) < 1.0
+    assert (draws.about.native_px, draws.about.steps) == (64, 3)
+    assert "folder" not in str(card.training)
+    first, second = (next(draws.draw(Wish("red square", seed=seed))).pixels for seed in (1, 1))
+    assert (first == second).all()
+    changed = (tmp_path / "toy" / "flow.onnx").read_bytes()
+    (tmp_path / "toy" / "flow.onnx").write_bytes(changed[:-1] + b"0")
+    with pytest.raises(BrokenBundle):
+        load_checked(tmp_path / "toy")
+
+
+def test_folding_and_unfolding_codes_is_a_round_trip():
+    codes = torch.randn(2, 16, 5)
+    fold = Fold(4, 2)
+    assert torch.equal(fold.undo(fold(codes)), codes)
+    assert torch.equal(fold(codes)[:, 0].view(2, 4, 5), codes[:, [0, 1, 4, 5]])
