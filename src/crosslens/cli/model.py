@@ -28,10 +28,14 @@ for command in (push, pull, shared, remove):
 
 @app.command("list")
 def list_(context: typer.Context, as_json: Json = False) -> None:
-    """List the bundles of this home and the built-in ones."""
+    """List the bundles of this home, the built-in ones, and what is used from elsewhere."""
     with opened(context) as app:
         used = app.purposes()
-        rows = [_row(app.shelf.card(name), used.get(name, [])) for name in app.shelf.names()]
+        names = [
+            *app.shelf.names(),
+            *(name for name in used if "/" in name and Path(name).is_dir()),
+        ]
+        rows = [_row(name, app.shelf.card(name), used.get(name, [])) for name in names]
         if as_json:
             print_json({"models": rows})
             return
@@ -41,9 +45,9 @@ def list_(context: typer.Context, as_json: Json = False) -> None:
             print(f"{row['name']}: {row['about']}")
 
 
-def _row(card: Card, purposes: list[str]) -> dict[str, Any]:
+def _row(name: str, card: Card, purposes: list[str]) -> dict[str, Any]:
     return {
-        "name": card.name,
+        "name": name,
         "space": card.space,
         "dim": card.dim,
         "towers": list(card.towers),

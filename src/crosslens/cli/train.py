@@ -102,6 +102,10 @@ def export(
     name: Annotated[str, typer.Argument(help="Name of the bundle, or a folder for it.")],
     about: Annotated[str, typer.Option(help="What it is, for its card.")] = "An own encoder.",
     licence: Annotated[str, typer.Option(help="Licence of the weights.")] = "private",
+    between: Annotated[
+        Path | None,
+        typer.Option(help="The run that this one started from: export what lies halfway."),
+    ] = None,
     full: Annotated[
         bool, typer.Option("--full", help="Store float32 instead of float16; twice as large.")
     ] = False,
@@ -113,7 +117,15 @@ def export(
 
     with opened(context) as app:
         folder = Path(name) if "/" in name else app.settings.home / "bundles" / name
-    card = write(run, folder, name=folder.name, about=about, licence=licence, halved=not full)
+    card = write(
+        run,
+        folder,
+        name=folder.name,
+        about=about,
+        licence=licence,
+        halved=not full,
+        between=between,
+    )
     if as_json:
         print_json({"name": card.name, "space": card.space, "folder": str(folder)})
     else:

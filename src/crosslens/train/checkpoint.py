@@ -193,6 +193,30 @@ def load_trained(folder: Path) -> Trained:
     return Trained(model, run.tokenizer(), about, int(state["step"]), float(state["score"]))
 
 
+def halfway(first: Trained, second: Trained) -> Trained:
+    """
+    Average the weights of two runs, of which one started from the other; keeps the first's story.
+
+    What a short run learned anew and what it lost both lie on the line between them; halfway, most
+    of the one is there and little of the other is gone (Wortsman et al. 2022, arXiv:2109.01903).
+
+    Raises:
+        InvalidRequest: they do not have the same shape and tokens.
+    """
+    ours, theirs = first.model.state_dict(), second.model.state_dict()
+    towers = [name for name in ours if name.startswith(("picture.", "text."))]
+    alike = all(name in theirs and theirs[name].shape == ours[name].shape for name in towers)
+    if not alike or first.tokenizer.to_str() != second.tokenizer.to_str():
+        raise InvalidRequest(
+            "the two runs differ in shape or tokens, so nothing lies between them",
+            hint="name the run that this one started from, without --new-words",
+        )
+    for name in towers:
+        if ours[name].is_floating_point():
+            ours[name].lerp_(theirs[name], 0.5)
+    return first
+
+
 def shape_of(about: Mapping[str, Any]) -> ModelConfig:
     """Read the model's shape from what a run says of itself; its tokenizer decided the table."""
     return replace(model_from_json(about["train"]["model"]), vocabulary=about["tokens"])

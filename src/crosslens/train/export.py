@@ -20,7 +20,7 @@ from crosslens.encode.goldens import ITEM, QUERY, Goldens
 from crosslens.encode.pixels import Pixels
 from crosslens.encode.words import Words
 from crosslens.train.augment import MEAN, STD
-from crosslens.train.checkpoint import Trained, load_trained
+from crosslens.train.checkpoint import Trained, halfway, load_trained
 from crosslens.train.config import ModelConfig
 from crosslens.train.model import DualEncoder
 from crosslens.train.settle import settle, write_graphs
@@ -43,6 +43,7 @@ def export(  # noqa: PLR0913 - what to write, and what to say of it
     licence: str = "Apache-2.0",
     notes: Mapping[str, Any] | None = None,
     halved: bool = True,
+    between: Path | None = None,
 ) -> Card:
     """
     Turn a run's best model into a bundle.
@@ -55,14 +56,17 @@ def export(  # noqa: PLR0913 - what to write, and what to say of it
         checkpoint: the run's folder.
         folder: becomes the bundle; what stood there is replaced.
         notes: more for the card's [training], such as the command and its metrics.
+        between: a run that this one started from; what is written lies halfway between both.
         halved: round and store kernels and matrices as float16; without, files are twice as large.
 
     Raises:
         NotFound: there is no run, or it has saved nothing yet.
-        InvalidRequest: a file of the run is damaged.
+        InvalidRequest: a file of the run is damaged, or nothing lies between the two runs.
         BrokenBundle: the exported towers differ from PyTorch; nothing is written.
     """
     trained = load_trained(checkpoint)
+    if between is not None:
+        trained = halfway(trained, load_trained(between))
     model = settle(trained.model, rounded=halved)
     tokenizer = trained.tokenizer.to_str()
     shape = model.config

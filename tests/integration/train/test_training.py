@@ -248,6 +248,28 @@ def test_another_training_has_another_space_whatever_its_name(
     assert verify(bundle).space == same.space != other.space
 
 
+def test_what_lies_between_two_runs_can_be_exported(
+    toys: RenderedSource, finished: Path, tmp_path: Path
+):
+    train_encoder(tiny_config(tmp_path / "tuned", start_from=finished, steps=2), toys)
+    export(tmp_path / "tuned", tmp_path / "toy", name="toy", about="Squares.", between=finished)
+    ends = [
+        load_trained(folder).model.text.widen.weight for folder in (finished, tmp_path / "tuned")
+    ]
+    middle = revive(tmp_path / "toy").model.text.widen.weight
+    assert not torch.allclose(ends[0], ends[1], atol=1e-3)
+    assert torch.allclose(middle, (ends[0] + ends[1]) / 2, atol=1e-3)
+
+
+def test_nothing_lies_between_runs_of_other_tokens(
+    toys: RenderedSource, finished: Path, tmp_path: Path
+):
+    config = tiny_config(tmp_path / "own", start_from=finished, steps=1, new_words=True, seed=9)
+    train_encoder(config, toys)
+    with pytest.raises(InvalidRequest, match="nothing lies between them"):
+        export(tmp_path / "own", tmp_path / "toy", name="toy", about="x", between=finished)
+
+
 def test_a_bundle_can_be_trained_on_without_its_run(
     toys: RenderedSource, bundle: Path, tmp_path: Path
 ):
