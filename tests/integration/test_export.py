@@ -93,6 +93,37 @@ def test_an_export_comes_back_with_the_same_ids_keys_attributes_and_pictures(
     assert (again["stored"], again["skipped"]) == (0, 5)
 
 
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param("mysql", marks=pytest.mark.mysql),
+        pytest.param("postgres", marks=pytest.mark.postgres),
+    ],
+)
+def test_a_catalogue_moves_to_a_server_and_back_with_its_ids(
+    shell: Shell, shop: App, tmp_path: Path, kind: str, request: pytest.FixtureRequest
+) -> None:
+    url: str = request.getfixturevalue(f"{kind}_catalog")
+    import servers
+
+    servers.empty(url)
+    before = facts(shop)
+    shop.close()
+    shell.json("export", tmp_path / "out")
+    server = away(shell)
+    server.home.mkdir()
+    (server.home / "crosslens.toml").write_text(f"catalog_url = {json.dumps(url)}\n", "utf-8")
+    server.json("import", tmp_path / "out", "--no-index")
+    server.json("export", tmp_path / "back")
+    with opened(server.home) as other:
+        assert facts(other) == before
+        assert other.editor.add(ProductFields("next")).id == 6
+    third = Shell(tmp_path / "third", shell.capture)
+    third.json("import", tmp_path / "back", "--no-index")
+    with opened(third.home) as other:
+        assert facts(other) == before
+
+
 def test_declared_attributes_come_back_too(shell: Shell, shop: App, tmp_path: Path) -> None:
     shop.close()
     (shell.home / "crosslens.toml").write_text('[attributes]\n"size.w" = "number"\n')
