@@ -204,3 +204,15 @@ def test_a_very_long_title_and_markup_are_shown_as_they_are(visitor: Any, shop: 
     finally:
         for product in products:
             shop.client.remove_product(product.id)
+
+
+def test_a_hit_is_asked_for_otherwise_where_it_stands(visitor: Any) -> None:
+    visitor.open()
+    visitor.ask("red backpack")
+    visitor.found("q=red")
+    visitor.page.get_by_text("Like this, but …").first.click()
+    visitor.page.get_by_label("How it should differ from").first.fill("in blue")
+    visitor.page.keyboard.press("Enter")
+    visitor.found("kind=composed")
+    assert "like=" in visitor.page.url
+    assert visitor.titles()

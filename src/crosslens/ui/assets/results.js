@@ -4,7 +4,12 @@ export default function ({ data, parentElement, setTriggerValue }) {
   view.data = data;
   const { texts } = data;
   const ask = (changes) => setTriggerValue("ask", { ...data.asked, page: 1, ...changes });
-  const act = { ask, more: (product) => { ask({ like: product.id, words: "", picture: "", url: "", kind: "auto", alpha: null, chosen: {}, ranges: {} }); window.scrollTo?.({ top: 0 }); document.querySelector("[data-testid=stMain]")?.scrollTo({ top: 0 }); } };
+  const start = (product, changes) => { ask({ like: product.id, picture: "", url: "", alpha: null, ...changes }); window.scrollTo?.({ top: 0 }); document.querySelector("[data-testid=stMain]")?.scrollTo({ top: 0 }); };
+  const act = {
+    ask,
+    more: (product) => start(product, { words: "", kind: "auto", chosen: {}, ranges: {} }),
+    but: (product, words) => start(product, { words, kind: "composed" }),
+  };
   const opened = new Map([...place.content.querySelectorAll("details > summary[data-focus]")].map((n) => [n.dataset.focus, n.parentNode.open]));
   const filters = data.facets.length || data.numbers.length ? facets(data, ask) : null;
   fill(place.content,
@@ -102,7 +107,16 @@ function card(hit, n, data, view, act, place) {
     h("div", { class: "below" },
       h("button", { type: "button", class: "button tiny quiet", "data-focus": `like-${hit.id}`, onclick: () => act.more(hit) }, icon("like"), texts.more_like),
       toggle),
+    hit.pictures.length ? but(hit, texts, act) : null,
     bars);
+}
+
+function but(hit, texts, act) {
+  const wish = h("input", { type: "text", maxlength: 2000, autocomplete: "off", placeholder: texts.but_hint, "aria-label": say(texts.but_label, { title: hit.title.slice(0, 120) }), "data-focus": `wish-${hit.id}` });
+  const send = (e) => { e.preventDefault(); if (wish.value.trim()) act.but(hit, wish.value.trim()); };
+  return h("details", { class: "but" },
+    h("summary", { class: "soft small", "data-focus": `but-${hit.id}` }, texts.but),
+    h("form", { onsubmit: send }, wish));
 }
 
 function detail(hit, data, act, place) {
