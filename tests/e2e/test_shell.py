@@ -14,7 +14,7 @@ from crosslens.cli.search import KINDS
 from crosslens.values import Kind
 from fakes import jpeg
 from shell import Shell
-from tiny_bundle import write_tiny
+from tiny_bundle import proved_tiny
 
 COLOURS = {"red": (205, 30, 30), "blue": (30, 60, 200), "green": (30, 160, 60)}
 
@@ -105,7 +105,7 @@ def test_a_broken_bundle_is_named_by_model_check(shell: Shell) -> None:
 
 
 def test_a_bundle_of_elsewhere_is_listed_while_it_is_used(shell: Shell, tmp_path: Path) -> None:
-    folder = write_tiny(tmp_path / "tiny")
+    folder = proved_tiny(tmp_path / "tiny")
     shell.json("model", "use", str(folder))
     used = {m["name"]: m["used_for"] for m in shell.json("model", "list")["models"]}
     assert "cross-modal" in used[str(folder)]
