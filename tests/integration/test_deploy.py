@@ -114,7 +114,8 @@ def test_every_command_is_one(command: Sequence[str]) -> None:
 
 def test_extras_are_those_of_the_package() -> None:
     known = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    asked = re.findall(r"EXTRAS[=:] ?([\w,]+)", DOCKERFILE + (DEPLOY / "compose.yaml").read_text())
+    files = DOCKERFILE + (DEPLOY / "compose.yaml").read_text("utf-8")
+    asked = re.findall(r"EXTRAS[=:] ?(\w+(?:,\w+)*)", files)
     assert len(asked) == 2
     assert {e for extras in asked for e in extras.split(",")} <= set(known["optional-dependencies"])
 

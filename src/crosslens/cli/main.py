@@ -33,6 +33,7 @@ from crosslens.cli import demo as demo_command
 from crosslens.cli import doctor as doctor_command
 from crosslens.cli import duplicates as duplicates_commands
 from crosslens.cli import page as page_command
+from crosslens.cli import plan as plan_command
 from crosslens.cli import serve as serve_command
 from crosslens.cli.screen import State, report_error
 from crosslens.errors import CrosslensError
@@ -67,6 +68,7 @@ app.add_typer(judge.app, name="judge")
 app.add_typer(key.app, name="key")
 app.add_typer(serve_command.app, name="serve")
 app.command("page")(page_command.page)
+app.command("plan")(plan_command.plan)
 app.command("doctor")(doctor_command.doctor)
 app.command("demo")(demo_command.demo)
 

@@ -1,0 +1,1 @@
+"""How much of everything a catalogue of a size needs: arithmetic over what was measured."""
