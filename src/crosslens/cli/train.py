@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Train an encoder and make a bundle of it.", no_args_is_help=True)
 app.command("composer")(train_composer.composer)
 app.command("judge-composer")(train_composer.judge_composer)
+app.command("export-composer")(train_composer.export_composer)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""`crosslens train composer` and `judge-composer`: like this, but …"""
+"""`crosslens train composer`, `judge-composer` and `export-composer`: like this, but …"""
 
 from __future__ import annotations
 
@@ -124,6 +124,27 @@ def judge_composer(
         print_json({"set": found.name, "split": split, "step": trained.step, **answer.as_json()})
     else:
         show(answer)
+
+
+def export_composer(
+    context: typer.Context,
+    run: Annotated[Path, typer.Argument(help="Folder of a composer's run.")],
+    name: Annotated[str, typer.Argument(help="Name of the composer, or a folder for it.")],
+    about: Annotated[str, typer.Option(help="What it is, for its card.")] = "An own composer.",
+    licence: Annotated[str, typer.Option(help="Licence of the weights.")] = "private",
+    as_json: Json = False,
+) -> None:
+    """Make a composer of a run; searches in its space use it from the next start on."""
+    _require_torch()
+    from crosslens.train.composer_export import export
+
+    with opened(context) as app:
+        folder = Path(name) if "/" in name else app.settings.home / "composers" / name
+    card = export(run, folder, name=folder.name, about=about, licence=licence)
+    if as_json:
+        print_json({"name": card.name, "space": card.space, "folder": str(folder)})
+    else:
+        print(f"{folder}\ncomposes in {card.space}")
 
 
 def show(found: ComposedReport) -> None:

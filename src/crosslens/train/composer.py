@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 
 from crosslens.errors import Conflict, InvalidRequest, NotFound
 from crosslens.train.board import board
-from crosslens.train.checkpoint import BEST, LAST, RunFolder
+from crosslens.train.checkpoint import BEST, FREE, LAST, RunFolder
 from crosslens.train.composer_config import ComposerConfig, Shape, shape_from_json
 from crosslens.train.composer_data import Material
 from crosslens.train.composer_lesson import ComposerLesson
@@ -47,7 +47,8 @@ def train_composer(
     Train a composer in `config.folder`; on a CPU, a resumed run repeats to the bit.
 
     Args:
-        resume: go on with the run that is there; nothing there starts a new one.
+        resume: go on with the run that is there, also to another number of steps; nothing there
+            starts a new one.
         report: called with each row of `metrics.jsonl`; TensorBoard is fed beside it.
 
     Raises:
@@ -63,7 +64,7 @@ def train_composer(
             hint="resume it, or choose another folder",
         )
     if run.started:
-        run.require_same(config, material.provenance)
+        run.require_same(config, material.provenance, free=FREE | {"steps"})
     else:
         about = {"heads": {}, "provenance": dict(material.provenance), "kind": COMPOSER}
         run.start(config, _tokenizer(config.shape, material), about=about)

@@ -59,8 +59,8 @@ class Shape:
     dim: int = 192
     over_vectors: bool = False
     widths: tuple[int, ...] = (32, 64, 96)
-    width: int = 128
-    token_width: int = 48
+    width: int = 96
+    token_width: int = 32
     word_layers: int = 1
     layers: int = 2
     heads: int = 4
