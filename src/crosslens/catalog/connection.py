@@ -17,6 +17,7 @@ from crosslens.catalog.clock import SetClock
 from crosslens.catalog.failures import translated
 from crosslens.catalog.schema import OLDER, SCHEMA, metadata
 from crosslens.catalog.servers import check_server, lock_schema, open_server, unlock_schema
+from crosslens.catalog.writing import recount
 from crosslens.errors import Conflict, InvalidRequest, Unavailable
 
 CONNECTIONS = 16
@@ -54,7 +55,7 @@ def open_engine(
 
 def upgrade(url: str) -> tuple[str | None, str]:
     """
-    Run the migrations that are missing; several processes may try at once.
+    Run the migrations that are missing, and count anew; several processes may try at once.
 
     Returns:
         The schema before, None where there was none, and after.
@@ -70,6 +71,8 @@ def upgrade(url: str) -> tuple[str | None, str]:
                 before = _known_version(connection)
             if before != SCHEMA:
                 _upgrade(engine)
+            with writing(engine).begin() as connection:
+                recount(connection)
         finally:
             engine.dispose()
     return before, SCHEMA
@@ -179,11 +182,20 @@ def _ensure_schema(engine: Engine) -> None:
     if version == SCHEMA:
         return
     if version is not None and engine.dialect.name != "sqlite":
+        version = _settled_version(engine)
+        if version == SCHEMA:
+            return
         raise Conflict(
             f"the catalogue has schema {version}, this version of crosslens needs {SCHEMA}",
             hint="stop older processes, then run `crosslens catalog upgrade`",
         )
     _upgrade(engine)
+
+
+def _settled_version(engine: Engine) -> str | None:
+    """Wait for who alters tables now: on MySQL, others see each step of that."""
+    with writing(engine).begin() as connection, _alone(connection):
+        return _known_version(connection)
 
 
 def _known_version(connection: Connection) -> str | None:

@@ -29,8 +29,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.mysql import MEDIUMBLOB, MEDIUMTEXT, VARBINARY
 from sqlalchemy.types import TypeEngine
 
-SCHEMA = "0003"  # the newest migration
-OLDER = frozenset({"0001", "0002"})  # migrations that can be upgraded from
+SCHEMA = "0004"  # the newest migration
+OLDER = frozenset({"0001", "0002", "0003"})  # migrations that can be upgraded from
 
 metadata = MetaData()
 
@@ -138,8 +138,9 @@ changes = Table(
     **MYSQL,
 )
 
-# Last ids given out. A locked row, unlike AUTOINCREMENT, makes ids rise in the order of commits,
-# so that `changed_since` misses nothing on engines with several writers.
+# Last ids given out, how many products are retired, and how many pictures are shown: counting
+# those takes the longer the more there are. A locked row, unlike AUTOINCREMENT, makes ids rise in
+# the order of commits, so that `changed_since` misses nothing on engines with several writers.
 counters = Table(
     "counters",
     metadata,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, bindparam, false, func, select, true
+from sqlalchemy import Connection, bindparam, false, func, select
 
 from crosslens.catalog import outbox, rows, sql_receipts
 from crosslens.catalog.changes import Backlog, Change, Parked
@@ -20,18 +20,16 @@ from crosslens.catalog.receipts import Receipt
 from crosslens.catalog.rows import PRODUCT_COLUMNS, as_micros
 from crosslens.catalog.schema import counters, pictures, products
 from crosslens.catalog.store import Summary
-from crosslens.catalog.writing import SqlTransaction
+from crosslens.catalog.writing import RETIRED, SHOWN, SqlTransaction
 
 T = TypeVar("T")
 _BATCH = 5_000
 
 _LIVE = products.c.retired == false()
-_RETIRED = products.c.retired == true()
 # Ids are given out without a gap and products are never deleted, so the last id counts them all.
-_EVER = select(counters.c.value).where(counters.c.name == "product")
-_GONE = select(func.count()).select_from(products).where(_RETIRED)
-_PICTURES = select(func.count()).select_from(pictures)
-_PICTURES_GONE = select(func.count()).select_from(pictures.join(products)).where(_RETIRED)
+_COUNTS = select(counters.c.name, counters.c.value).where(
+    counters.c.name.in_(("product", RETIRED, SHOWN))
+)
 _POSITION = select(counters.c.value).where(counters.c.name == "change")
 _STREAM = (
     PRODUCT_COLUMNS.where(_LIVE, products.c.id > bindparam("after"))
@@ -129,18 +127,15 @@ class SqlCatalog:
             return list(rows.by_ids(connection, shown).values())
 
     def count(self) -> int:
-        """Count live products, by what was given out and what was retired."""
-        with self._reading() as connection:
-            return (connection.scalar(_EVER) or 0) - (connection.scalar(_GONE) or 0)
+        """Count live products."""
+        return self.summary().products
 
     def summary(self) -> Summary:
-        """Count products and pictures."""
+        """Read how many products and pictures there are; quick however many."""
         with self._reading() as connection:
-            ever, retired, shown, gone = (
-                connection.scalar(statement) or 0
-                for statement in (_EVER, _GONE, _PICTURES, _PICTURES_GONE)
-            )
-        return Summary(products=ever - retired, pictures=shown - gone, retired=retired)
+            counts = {row.name: int(row.value) for row in connection.execute(_COUNTS)}
+        retired = counts[RETIRED]
+        return Summary(counts["product"] - retired, pictures=counts[SHOWN], retired=retired)
 
     def receipt(self, caller: str, key: str) -> Receipt | None:
         """Return the receipt that a caller's key was used for, within a day."""

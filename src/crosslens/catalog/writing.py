@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import (
+    Connection,
+    bindparam,
+    delete,
+    false,
+    func,
+    insert,
+    select,
+    true,
+    update,
+)
 
 from crosslens.catalog import outbox, rows, sql_receipts
 from crosslens.catalog.clock import Clock
@@ -20,6 +31,12 @@ _COUNTER = select(counters.c.value).where(counters.c.name == bindparam("counter"
 _SET_COUNTER = (
     update(counters).where(counters.c.name == bindparam("counter")).values(value=bindparam("last"))
 )
+_ADD_TO_COUNTER = (
+    update(counters)
+    .where(counters.c.name == bindparam("counter"))
+    .values(value=counters.c.value + bindparam("more"))
+)
+RETIRED, SHOWN = "retired", "picture"  # counters of products and of pictures
 _KEY_OWNER = select(products.c.id).where(products.c.source_key == bindparam("key"))
 _UPDATE = update(products).where(products.c.id == bindparam("product"))
 _FORGET_PICTURES = delete(pictures).where(pictures.c.product_id == bindparam("product"))
@@ -37,6 +54,7 @@ class SqlTransaction:
         self._pictures: list[Row] = []
         self._keys: set[str] = set()
         self._announced: dict[int, int] = {}
+        self._counted: Counter[str] = Counter()
 
     def take_turn(self) -> None:
         """
@@ -58,6 +76,7 @@ class SqlTransaction:
         )
         self._products.append(rows.product_row(product))
         self._pictures.extend(rows.picture_rows(product))
+        self._counted[SHOWN] += len(product.pictures)
         if fields.source_key is not None:
             self._keys.add(fields.source_key)
         self._announced[product.id] = product.revision
@@ -119,6 +138,10 @@ class SqlTransaction:
         for counter in sorted(self._used):
             values = {"counter": counter, "last": self._last[counter]}
             self._connection.execute(_SET_COUNTER, values)
+        for counter, more in sorted(self._counted.items()):
+            if more:
+                self._connection.execute(_ADD_TO_COUNTER, {"counter": counter, "more": more})
+        self._counted.clear()
 
     def _flush_products(self) -> None:
         if self._products:
@@ -147,6 +170,8 @@ class SqlTransaction:
             self._connection.execute(_FORGET_PICTURES, {"product": product.id})
             self._pictures.extend(rows.picture_rows(product))
         self._announced[product.id] = product.revision
+        self._counted[RETIRED] += product.retired - current.retired
+        self._counted[SHOWN] += _shown(product) - _shown(current)
         return product
 
     def _check_key_is_free(self, key: str | None) -> None:
@@ -170,3 +195,18 @@ class SqlTransaction:
 
     def _now(self) -> datetime:
         return self._clock()
+
+
+def recount(connection: Connection) -> None:
+    """Count what is kept by counting, as after writes of a version that did not."""
+    connection.scalar(_COUNTER, {"counter": "change"})  # no other writer meanwhile
+    gone = select(func.count()).select_from(products).where(products.c.retired == true())
+    shown = select(func.count()).select_from(pictures.join(products))
+    counted = {RETIRED: gone, SHOWN: shown.where(products.c.retired == false())}
+    for counter, count in counted.items():
+        values = {"counter": counter, "last": connection.scalar(count) or 0}
+        connection.execute(_SET_COUNTER, values)
+
+
+def _shown(product: Product) -> int:
+    return 0 if product.retired else len(product.pictures)
