@@ -131,6 +131,10 @@ class RenderedSource:
         """Give the front view of each product: [P, S, S, 3]."""
         return np.asarray(self._pixels[rows, 0])
 
+    def design(self, row: int) -> Any:
+        """Give the product as its shop invented it."""
+        return self._designs[row]
+
     def phrase(
         self, row: int, language: str, rng: np.random.Generator, *, style: Style = Style.ANY
     ) -> Phrase | None:
