@@ -7,7 +7,13 @@ Imports a folder, adds `--transformed` copies of its pictures (crop, scale, JPEG
 overlay, in turns) under invented titles, scans, and compares with what is known: equal bytes, and
 which copy was made of which. A near pair is right when both sides go back to the same bytes; near
 pairs among originals are nobody's copies as far as is known, so they count as wrong although many
-of them are pictures that the shop itself took over. `--sizes` scans parts of the catalogue too.
+of them are pictures that the shop itself took over; `--sheet` draws some of them to be looked at.
+
+`--sizes` scans catalogues of other sizes instead: parts, or beyond the whole with every picture
+once more, upside down and in other colours.
+
+`--listings` measures the tier "same product" instead: other photos of products, under their titles
+in another order or with a word more (needs a folder whose products have several pictures).
 """
 
 from __future__ import annotations
@@ -20,13 +26,14 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from dataclasses import replace
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageOps
 
-from crosslens import settings
+from crosslens import settings, wiring
 from crosslens.catalog.duplicates import Pair, Tier
 from crosslens.corpora.records import Entry, Record, Where
 from crosslens.corpora.sources import open_source
@@ -79,22 +86,82 @@ def main() -> None:
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--transformed", type=int, default=500)
     parser.add_argument("--sizes", type=int, nargs="*", default=[])
+    parser.add_argument("--listings", type=int, default=0)
+    parser.add_argument("--sheet", type=Path, help="where to draw unlabelled near pairs")
     parser.add_argument("--seed", type=int, default=3)
     asked = parser.parse_args()
-    for size in [*asked.sizes, 0]:
-        home = asked.home / (str(size) if size else "all")
-        originals = list(islice(open_source(asked.folder), size or None))
-        copies = list(transformed(originals, asked.transformed if not size else 0, asked.seed))
-        app = App(settings.load(home))
-        try:
+    originals = list(open_source(asked.folder))
+    rng = np.random.default_rng(asked.seed)
+    if asked.sizes:
+        for size in asked.sizes:
+            with wiring.build(settings.load(asked.home / str(size))) as app:
+                app.import_all(islice(chain(originals, turned(originals)), size))
+                print(json.dumps(scanned(app)[0]), flush=True)
+    elif asked.listings:
+        first, others = split(originals, asked.listings, rng)
+        with wiring.build(settings.load(asked.home / "listings")) as app:
+            app.import_all([*first, *others])
+            told, found = scanned(app)
+            print(json.dumps(told | {"same_product": same_products(app, found)}))
+    else:
+        copies = list(transformed(originals, asked.transformed, rng))
+        with wiring.build(settings.load(asked.home / "all")) as app:
             app.import_all([*originals, *copies])
-            report(app, size, [entry.key for entry in copies])
-        finally:
-            app.close()
+            told, found = scanned(app)
+            print(json.dumps(told | judged(app, found, [e.key for e in copies], asked.sheet)))
 
 
-def transformed(entries: Sequence[Entry], wanted: int, seed: int) -> Iterator[Record]:
-    rng = np.random.default_rng(seed)
+def turned(entries: Sequence[Entry]) -> Iterator[Record]:
+    for entry in entries:
+        if isinstance(entry, Record) and entry.pictures:
+            with Image.open(entry.pictures[0]) as picture:
+                red, green, blue = ImageOps.flip(picture.convert("RGB")).split()
+            out = io.BytesIO()
+            Image.merge("RGB", (blue, red, green)).save(out, "JPEG", quality=85)
+            yield Record(Where(Path("made")), f"turned:{entry.key}", entry.title[::-1],
+                         contents=(out.getvalue(),))  # fmt: skip
+
+
+def split(entries: Sequence[Entry], wanted: int, rng: Rng) -> tuple[list[Record], list[Record]]:
+    """Show products by their first picture alone, and some by their second one once more."""
+    records = [entry for entry in entries if isinstance(entry, Record) and entry.pictures]
+    first = [replace(record, pictures=record.pictures[:1]) for record in records]
+    several = [record for record in records if len(record.pictures) > 1]
+    others = []
+    for n, at in enumerate(rng.choice(len(several), wanted, replace=False).tolist()):
+        words = several[at].title.split()
+        title = " ".join(rng.permutation(words)) if n % 2 else f"{several[at].title} sale"
+        others.append(
+            replace(
+                several[at],
+                key=f"listing:{several[at].key}",
+                title=title,
+                pictures=several[at].pictures[1:2],
+            )
+        )
+    return first, others
+
+
+def same_products(app: App, found: Sequence[Pair]) -> dict[str, object]:
+    keys = {p.id: p.fields.source_key or "" for batch in app.catalog.stream() for p in batch}
+    origin = {product_id: key.removeprefix("listing:") for product_id, key in keys.items()}
+    wanted = {key for key in keys.values() if key.startswith("listing:")}
+    pairs = [pair for pair in found if pair.tier is Tier.SAME_PRODUCT]
+    right = [pair for pair in pairs if origin[pair.left] == origin[pair.right]]
+    anyhow = {keys[side] for pair in found if origin[pair.left] == origin[pair.right]
+              for side in (pair.left, pair.right)} & wanted  # fmt: skip
+    caught = {keys[side] for pair in right for side in (pair.left, pair.right)} & wanted
+    return {
+        "listings": len(wanted),
+        "pairs": len(pairs),
+        "precision": round(len(right) / max(1, len(pairs)), 3),
+        "recall": round(len(caught) / max(1, len(wanted)), 3),
+        "recall_with_nearer_tiers": round(len(anyhow) / max(1, len(wanted)), 3),
+        "wrong": [[keys[p.left], keys[p.right]] for p in pairs if p not in right][:20],
+    }
+
+
+def transformed(entries: Sequence[Entry], wanted: int, rng: Rng) -> Iterator[Record]:
     records = [entry for entry in entries if isinstance(entry, Record) and entry.pictures]
     for n, at in enumerate(rng.choice(len(records), wanted, replace=False).tolist()):
         name = list(TRANSFORMS)[n % len(TRANSFORMS)]
@@ -108,7 +175,8 @@ def transformed(entries: Sequence[Entry], wanted: int, seed: int) -> Iterator[Re
         yield Record(Where(Path("made")), key, title, contents=(out.getvalue(),))
 
 
-def report(app: App, size: int, copies: Sequence[str]) -> None:
+def scanned(app: App) -> tuple[dict[str, object], list[Pair]]:
+    """Scan from nothing; return how long that took, and what was found."""
     shutil.rmtree(app.settings.home / "prints", ignore_errors=True)
     start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF)
     found = app.duplicate_scanner.scan()
@@ -120,10 +188,12 @@ def report(app: App, size: int, copies: Sequence[str]) -> None:
         "cpu_seconds": round(cpu, 1),
         "pairs": dict(Counter(pair.tier.value for pair in found)),
     }
-    print(json.dumps(told | (judged(app, found, copies) if not size else {})))
+    return told, found
 
 
-def judged(app: App, found: Sequence[Pair], copies: Sequence[str]) -> dict[str, object]:
+def judged(
+    app: App, found: Sequence[Pair], copies: Sequence[str], sheet: Path | None
+) -> dict[str, object]:
     products = {p.fields.source_key or "": p for batch in app.catalog.stream() for p in batch}
     digest = {p.id: p.pictures[0].sha256 for p in products.values() if p.pictures}
     of = {p.id: products[key.split(":", 2)[2]].id for key, p in products.items() if key in copies}
@@ -138,6 +208,9 @@ def judged(app: App, found: Sequence[Pair], copies: Sequence[str]) -> dict[str, 
     )
     exact = [pair for pair in found if pair.tier is Tier.EXACT]
     copied = [p for p in near if p.left in of or p.right in of]
+    unlabelled = [pair for pair in near if origin[pair.left] != origin[pair.right]]
+    if sheet is not None:
+        draw(app, unlabelled, sheet)
     return {
         "exact": {
             "recall": len(exact) / sum(n - 1 for n in same_bytes.values()),
@@ -149,12 +222,23 @@ def judged(app: App, found: Sequence[Pair], copies: Sequence[str]) -> dict[str, 
             "pairs with a copy": round(len(right) / max(1, len(copied)), 3),
             "all pairs, unlabelled ones as wrong": round(len(right) / max(1, len(near)), 3),
         },
-        "unlabelled": [
-            (app.product(p.left).fields.source_key, app.product(p.right).fields.source_key)
-            for p in near
-            if origin[p.left] != origin[p.right]
-        ][:60],
+        "unlabelled": len(unlabelled),
+        "same_product": sum(pair.tier is Tier.SAME_PRODUCT for pair in found),
     }
+
+
+def draw(app: App, pairs: Sequence[Pair], sheet: Path, *, shown: int = 60, side: int = 110) -> None:
+    """Draw pairs drawn by lot, left beside right, ten in a row."""
+    rng = np.random.default_rng(1)
+    chosen = rng.choice(len(pairs), min(shown, len(pairs)), replace=False).tolist()
+    whole = Image.new("RGB", (10 * (2 * side + 12), -(-len(chosen) // 10) * (side + 8)), "white")
+    for n, at in enumerate(chosen):
+        for half, product_id in enumerate((pairs[at].left, pairs[at].right)):
+            picture = app.product(product_id).pictures[pairs[at].evidence["pictures"][half]]
+            with Image.open(io.BytesIO(app.media.get(picture.sha256))) as image:
+                small = ImageOps.pad(image.convert("RGB"), (side, side), color="white")
+            whole.paste(small, ((n % 10) * (2 * side + 12) + half * side, n // 10 * (side + 8)))
+    whole.save(sheet)
 
 
 if __name__ == "__main__":

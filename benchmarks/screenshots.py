@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import argparse
 import io
+import random
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import urlencode
 
-from PIL import Image
+from PIL import Image, ImageOps
 from playwright.sync_api import sync_playwright
 
 from crosslens.client import Client
@@ -40,6 +43,18 @@ class Shot:
     click: str = ""
 
 
+SIDES = urlencode({"a": '["shop","ranking","base"]', "b": '["shop","ranking","diverse"]'})
+SCENES = """
+scenes:
+  shop:
+    layers:
+      - name: ranking
+        experiments:
+          - {name: base, ratio: 0.5}
+          - {name: diverse, ratio: 0.3, rank: {diversity: 0.5}}
+          - {name: by-words, ratio: 0.2, match: {alpha: 0}}
+"""
+CLICKS = {"base": 0.3, "diverse": 0.42, "by-words": 0.2}
 SHOTS = (
     Shot("search", "/?q=red+backpack", click=".card .below button:last-child"),
     Shot("search-dark", "/?q=blue+mug&is=pattern%3Afloral&is=pattern%3Astriped", dark=True),
@@ -50,6 +65,12 @@ SHOTS = (
     Shot("edit", "/catalogue?product=12", width=1280, height=860),
     Shot("system", "/system", height=1280),
     Shot("quality", "/quality", height=1400),
+    Shot("judging", "/judging?set=golden&q=red+backpack", height=1100),
+    Shot("judging-phone", "/judging?set=golden&q=red+backpack", width=390, height=844),
+    Shot("experiments", "/experiments", height=1000),
+    Shot("beside", f"/beside?q=backpack&{SIDES}", height=1100),
+    Shot("duplicates", "/duplicates", height=1150),
+    Shot("duplicates-zh", "/duplicates?view=untitled", width=390, height=844, locale="zh-CN"),
 )
 
 
@@ -59,6 +80,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", help="names of pictures")
     only = parser.parse_args().only
     with TemporaryDirectory(prefix="crosslens-") as folder, running(Path(folder)) as place:
+        (Path(folder) / "scenes.yaml").write_text(SCENES, "utf-8")
         _be_busy(place.service)
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
@@ -76,6 +98,42 @@ def _be_busy(service: str) -> None:
         client.wait_for_task(client.start_audit().task)
         for kind in ("text2image", "hybrid"):
             client.wait_for_task(client.start_evaluation("sample", kind=kind).task)
+        _experiment(client)
+        _judge(client)
+        _double(client)
+
+
+def _experiment(client: Client) -> None:
+    """Ask within a scene as many people do, and click now and then."""
+    draw = random.Random(5)
+    while not any(scene.name == "shop" for scene in client.scenes().scenes):
+        time.sleep(0.5)
+    for user in range(2_000):
+        answer = client.search(draw.choice(("hat", "mug", "雨伞")), scene="shop", user=f"u{user}")
+        if draw.random() < CLICKS[answer.experiments["ranking"]]:
+            client.feedback(answer.answer_id, (answer.hits[0].product.id, "click"))
+
+
+def _judge(client: Client) -> None:
+    """Judge what a backpack in red is, by its attributes."""
+    for words, colour in (("floral dress", "pink"), ("蓝色雨伞", "blue"), ("red backpack", "red")):
+        for found in client.judging_candidates("golden", words, limit=10)[:7]:
+            right = found.product.attributes.get("colour") == colour
+            client.judge("golden", words, {found.key: 3 if right else found.product.id % 3})
+
+
+def _double(client: Client) -> None:
+    """Put some products in twice, as shops do, and look for them."""
+    products = client.products(page_size=40, sort="created", descending=False).products
+    for n, one in enumerate(products[:6]):
+        picture = ImageOps.mirror(Image.open(io.BytesIO(client.picture(one.id))).convert("RGB"))
+        out = io.BytesIO()
+        picture.save(out, "JPEG", quality=60)
+        client.add_product(f"IMG_{2041 + n}", pictures=[out.getvalue()])
+    for one in products[8:10]:
+        client.add_product(f"{one.title} – sale", pictures=[client.picture(one.id)])
+    client.wait_until_indexed()
+    client.wait_for_task(client.scan_duplicates().task)
 
 
 def _take(browser: Any, base: str, shot: Shot) -> None:

@@ -47,6 +47,7 @@ def test_a_run_is_measured_looked_at_and_compared(visitor: Any, shop: Any) -> No
         visitor.page.get_by_role("button", name="Start").click()
         visitor.page.locator("tbody tr", has_text=f"α {alpha}").first.wait_for(timeout=60_000)
         visitor.page.get_by_role("heading", name=f"α {alpha}").wait_for()
+    visitor.page.get_by_text("Expected calibration error over").wait_for()
     visitor.page.get_by_role("heading", name="Where it goes wrong").wait_for()
     visitor.page.locator(".worst img").first.wait_for()
     table = visitor.page.locator("table", has_text="95 % interval")

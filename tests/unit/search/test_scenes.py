@@ -64,6 +64,15 @@ def test_who_does_not_say_who_they_are_gets_the_first_experiment_of_each_layer()
     }
 
 
+def test_every_layer_of_every_scene_has_a_salt_of_its_own() -> None:
+    """M5: one salt stood in the code for all of them, left over from another project."""
+    other = LAYERED.split("scenes:\n", 1)[1].replace("  shop:", "  other:", 1)
+    found = scenes(LAYERED + other).scenes.values()
+    salts = [layer.salt for scene in found for layer in scene.layers]
+    assert len(salts) == 4
+    assert len(set(salts)) == 4
+
+
 def test_one_experiment_of_two_scenes_never_leaks_from_one_to_the_other() -> None:
     """M6: experiments were shared objects, initialised anew for each scene that named them."""
     text = """

@@ -9,7 +9,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   fill(place.content,
     keep(place, "top", texts.title, () => h("div", {}, h("h1", {}, texts.title), h("p", { class: "soft" }, texts.about))),
     keep(place, "notice", data.notice, () => h("div", { role: "alert" }, data.notice ? h("p", { class: "notice" }, icon("alert"), h("span", {}, data.notice)) : null)),
-    keep(place, "form", [data.sets, texts.title], () => form(view)),
+    keep(place, "form", [data.sets, data.scenes, texts.title], () => form(view)),
     keep(place, "task", data.task, () => task(view)),
     keep(place, "runs", [data.runs, data.run, data.other], () => runs(view, place)),
     data.compared ? keep(place, "compared", data.compared, () => compared(view)) : null,
@@ -34,13 +34,14 @@ function form(view) {
   const alpha = h("input", { type: "number", min: 0, max: 1, step: 0.05, placeholder: texts.auto, id: "alpha" });
   const fusion = choice([["rrf", texts.rrf], ["score", texts.by_score]], "rrf", { id: "fusion" });
   const most = h("input", { type: "number", min: 1, step: 1, placeholder: texts.all, id: "most" });
+  const scene = choice([["", texts.no_scene], ...view.data.scenes.map((s) => [s, s])], "", { id: "scene" });
   const name = h("input", { type: "text", maxlength: 100, placeholder: texts.made_up, id: "name" });
   return h("form", { class: "panel evaluate", onsubmit: (e) => {
     e.preventDefault();
-    view.tell("evaluate", { set: set.value, kind: kind.value, language: spoken.value || null, alpha: alpha.value === "" ? null : Number(alpha.value), fusion: fusion.value, queries: most.value === "" ? null : Number(most.value), name: name.value.trim() });
+    view.tell("evaluate", { set: set.value, kind: kind.value, language: spoken.value || null, alpha: alpha.value === "" ? null : Number(alpha.value), fusion: fusion.value, queries: most.value === "" ? null : Number(most.value), scene: scene.value || null, name: name.value.trim() });
   } },
     h("h2", {}, texts.evaluate),
-    h("div", { class: "fields" }, field(texts.set, set), field(texts.kind, kind), field(texts.spoken, spoken), field(texts.alpha, alpha), field(texts.fusion, fusion), field(texts.most, most), field(texts.name, name)),
+    h("div", { class: "fields" }, field(texts.set, set), field(texts.kind, kind), field(texts.spoken, spoken), field(texts.alpha, alpha), field(texts.fusion, fusion), field(texts.scene, scene), field(texts.most, most), field(texts.name, name)),
     h("div", {}, h("button", { type: "submit", class: "button main" }, texts.start)));
 }
 
@@ -83,10 +84,18 @@ function run(view) {
   return h("section", { class: "panel", "aria-label": run.name },
     h("h2", {}, run.name),
     h("p", { class: "soft small" }, say(texts.facts, { queries: number(report.queries, 0, data.language), products: number(report.products, 0, data.language), seconds: number(report.seconds, 1, data.language) })),
+    truth(view),
     h("div", { class: "beside" },
       h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": texts.measure }, h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, texts.measure), h("th", { scope: "col", class: "right" }, texts.mean), h("th", { scope: "col", class: "right" }, texts.interval), parts.map(([name, part]) => h("th", { scope: "col", class: "right" }, `${texts.spoken_names[name] || name} (${part.queries})`)))),
         h("tbody", {}, names.map((m) => h("tr", {}, h("th", { scope: "row" }, m), h("td", { class: "right" }, report.metrics[m].toFixed(3)), h("td", { class: "right soft" }, (report.intervals[m] || []).map((v) => v.toFixed(3)).join(" – ")), parts.map(([, part]) => h("td", { class: "right" }, (part.metrics[m] ?? 0).toFixed(3)))))))),
       intervals({ label: texts.plot, from: 0, to: 1, rows: names.map((m) => ({ name: m, value: report.metrics[m], low: report.intervals[m]?.[0] ?? report.metrics[m], high: report.intervals[m]?.[1] ?? report.metrics[m] })) })));
+}
+
+function truth(view) {
+  const { texts, run, language } = view.data, told = run.report.calibration;
+  if (!told || told.error_after === null) return null;
+  const shown = (v) => number(v, 3, language);
+  return h("p", { class: "soft small" }, say(texts.truth, { n: shown(told.hits), before: shown(told.error_before), after: shown(told.error_after) }), told.error_in_use === null ? "" : say(texts.truth_in_use, { in_use: shown(told.error_in_use) }));
 }
 
 function compared(view) {

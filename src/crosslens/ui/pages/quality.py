@@ -38,6 +38,14 @@ TEXTS: Texts = {
     "fusion": ("Fusion", "融合方式"),
     "rrf": ("by rank", "按名次"),
     "by_score": ("by score", "按得分"),
+    "scene": ("Scene", "场景"),
+    "no_scene": ("none", "不使用"),
+    "truth": (
+        "Expected calibration error over {n} hits: {before} if scores are taken for "
+        "probabilities, {after} once they are calibrated",
+        "{n} 个结果的校准误差：直接把得分当概率为 {before}，校准后为 {after}",
+    ),
+    "truth_in_use": ("; {in_use} as this catalogue does it", "；当前商品库为 {in_use}"),
     "most": ("At most so many queries", "最多查询数"),
     "all": ("all", "全部"),
     "name": ("Name of the run", "名称"),
@@ -158,6 +166,7 @@ def _data(visit: Visit, client: Client, task: Task | None) -> dict[str, Any]:
         "texts": visit.say.all() | {"spoken_names": spoken},
         "language": visit.say.language,
         "sets": [asdict(each) for each in client.judged_sets()],
+        "scenes": [each.name for each in client.scenes().scenes],
         "task": None if task is None else asdict(task),
         "notice": st.session_state.get("quality_told"),
         "runs": [_row(run) for run in runs],
