@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Mapping
+from time import monotonic
+from typing import Generic, TypeVar
 
 from prometheus_client import (
     CollectorRegistry,
@@ -14,6 +17,10 @@ from prometheus_client import (
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from crosslens.api.history import History
+
+T = TypeVar("T")
+_MOMENT_S = 0.05
+_TIMES = 20
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -63,6 +70,30 @@ class Metrics:
     def page(self) -> bytes:
         """Write all numbers down; may ask catalogue and index."""
         return generate_latest(self._registry)
+
+
+class Moment(Generic[T]):
+    """
+    An answer that the numbers of one page share.
+
+    What takes long is asked for the less often: asking takes a twentieth of the time at most.
+    """
+
+    def __init__(self, ask: Callable[[], T], *, clock: Callable[[], float] = monotonic) -> None:
+        self._ask = ask
+        self._clock = clock
+        self._kept: tuple[T, float] | None = None
+        self._lock = threading.Lock()
+
+    def __call__(self) -> T:
+        """Return the answer, asking if it is time."""
+        with self._lock:
+            begun = self._clock()
+            if self._kept is None or begun >= self._kept[1]:
+                value = self._ask()
+                took = self._clock() - begun
+                self._kept = value, begun + max(_MOMENT_S, _TIMES * took)
+            return self._kept[0]
 
 
 class _Asked:

@@ -17,7 +17,7 @@ from crosslens.api.intake import Intake
 from crosslens.api.jobs import ImportJobs
 from crosslens.api.keys import KeyFile
 from crosslens.api.lanes import Lane
-from crosslens.api.metrics import Metrics
+from crosslens.api.metrics import Metrics, Moment
 from crosslens.api.replays import Replays
 from crosslens.api.services import Bounds, Services
 from crosslens.api.tasks import Tasks
@@ -135,14 +135,15 @@ class Runtime:
     def _gauges(self) -> dict[str, Callable[[], float]]:
         catalog, store = self.services.catalog, self.services.index_store
         lanes = {f"{lane.name}_requests_inside": lane for lane in self.lanes.all()}
+        backlog, held = Moment(catalog.backlog), Moment(lambda: store.live().counts())
         return {
             "products": lambda: catalog.summary().products,
-            "changes_waiting": lambda: catalog.backlog().waiting,
-            "changes_leased": lambda: catalog.backlog().leased,
-            "changes_parked": lambda: catalog.backlog().parked,
-            "oldest_change_seconds": lambda: catalog.backlog().oldest_s,
-            "index_products": lambda: store.live().counts().products,
-            "index_pictures": lambda: store.live().counts().pictures,
+            "changes_waiting": lambda: backlog().waiting,
+            "changes_leased": lambda: backlog().leased,
+            "changes_parked": lambda: backlog().parked,
+            "oldest_change_seconds": lambda: backlog().oldest_s,
+            "index_products": lambda: held().products,
+            "index_pictures": lambda: held().pictures,
             "worker_alive": lambda: self.worker_alive,
             **{name: _inside(lane) for name, lane in lanes.items()},
             **self.services.gauges,
