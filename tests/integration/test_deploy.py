@@ -178,6 +178,24 @@ def test_the_charts_schema_takes_its_values_and_no_others() -> None:
             jsonschema.validate(values | wrong, schema)
 
 
+def test_templates_of_the_chart_use_values_and_names_that_are_there() -> None:
+    values = yaml.safe_load((CHART / "values.yaml").read_text("utf-8"))
+    templates = "".join(p.read_text("utf-8") for p in (CHART / "templates").iterdir())
+    for path in re.findall(r"\.Values\.([A-Za-z.]+)", templates):
+        assert_there(values, path)
+    for path in re.findall(r"\$own\.([A-Za-z.]+)", templates):
+        for part in ("api", "worker", "encoder"):
+            assert_there(values[part], path)
+    defined = set(re.findall(r'define "([\w.]+)"', templates))
+    assert set(re.findall(r'include "([\w.]+)"', templates)) == defined
+
+
+def assert_there(values: Any, path: str) -> None:
+    for name in path.split("."):
+        assert name in values, path
+        values = values[name]
+
+
 @pytest.mark.parametrize(
     "command",
     [

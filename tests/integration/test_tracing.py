@@ -158,19 +158,36 @@ def test_nothing_is_traced_where_the_share_is_none() -> None:
 
 
 def test_a_collector_is_sent_what_was_traced() -> None:
-    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-
     with collector() as (url, received):
         end = tracing.begin("crosslens-api", url=url)
         with tracing.span("search"):
             pass
         end()
-    [(path, content)] = received
-    [sent] = ExportTraceServiceRequest.FromString(content).resource_spans
-    assert path == "/v1/traces"
-    assert [span.name for span in sent.scope_spans[0].spans] == ["search"]
-    names = {a.key: a.value.string_value for a in sent.resource.attributes}
-    assert names["service.name"] == "crosslens-api"
+    assert [path for path, _ in received] == ["/v1/traces"]
+    assert spans_of(received) == [("crosslens-api", "search")]
+
+
+def test_a_process_is_traced_that_is_set_to_be(tmp_path: Path) -> None:
+    with collector() as (url, received):
+        with encoding(tmp_path, traces_url=url) as house:
+            client = house.client()
+            client.names()
+            client.close()
+        assert not tracing.is_on()
+    assert ("crosslens-encoder", "ListModels") in spans_of(received)
+
+
+def spans_of(received: list[tuple[str, bytes]]) -> list[tuple[str, str]]:
+    """Return service and stage of everything that a collector received."""
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+    told = []
+    for _, content in received:
+        for sent in ExportTraceServiceRequest.FromString(content).resource_spans:
+            names = {a.key: a.value.string_value for a in sent.resource.attributes}
+            spans = [span for scope in sent.scope_spans for span in scope.spans]
+            told += [(names["service.name"], span.name) for span in spans]
+    return told
 
 
 def test_what_is_no_url_of_a_collector_is_refused() -> None:
