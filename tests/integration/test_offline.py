@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,6 +19,9 @@ from crosslens.values import Modality, Space
 from crosslens.vectors.memory import MemoryIndex
 from fakes import FakePictureEncoder, FakeTextEncoder, jpeg
 from shell import Shell
+
+if TYPE_CHECKING:
+    from milvus_server import MilvusServer
 
 WORDS, LOOKS = Space("words@1", 8), Space("looks@1", 6)
 
@@ -312,3 +315,29 @@ def test_pictures_alone_go_to_milvus_as_in_the_reference(shell: Shell, tmp_path:
     shell.json("build", tmp_path / "docs.jsonl", tmp_path / "out", "--pictures", "image")
     told = shell.json("push", tmp_path / "out", "--to", f"milvus:{tmp_path}/m.db/txt_to_img_demo")
     assert (told["read"], told["held"], told["complete"]) == (3, 3, True)
+
+
+@pytest.mark.milvus
+def test_a_real_milvus_gets_every_entry_once(
+    shell: Shell, built: Path, milvus_server: MilvusServer
+) -> None:
+    settings = {k: v for k, v in milvus_server.settings.items() if k != "index_url"}
+    lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
+    shell.home.mkdir(exist_ok=True)
+    (shell.home / "crosslens.toml").write_text("\n".join(lines), "utf-8")
+    for _ in range(2):
+        told = shell.json("push", built, "--to", f"milvus:{milvus_server.uri}/pushed")
+        assert (told["read"], told["held"], told["total"], told["complete"]) == (3, 3, 3, True)
+
+
+@pytest.mark.milvus
+def test_a_collection_of_other_spaces_is_left_alone(
+    shell: Shell, built: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("milvus_lite", reason="Milvus Lite is not installed")
+    to = f"milvus:{tmp_path}/m.db/shop"
+    shell.json("push", built, "--to", to)
+    shell.json("build", tmp_path / "docs.jsonl", tmp_path / "other", "--text", "title")
+    ran = shell("push", tmp_path / "other", "--to", to)
+    assert ran.code == 2
+    assert "the index keeps words of" in ran.err
