@@ -17,6 +17,8 @@ ErrText = pytest.CaptureFixture[str]
 
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:
+    structlog.reset_defaults()
+    quieten()
     yield
     structlog.reset_defaults()
     quieten()
