@@ -5,6 +5,9 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 
+import pytest
+
+from crosslens.errors import MissingExtra
 from crosslens.telemetry import callers, tracing
 
 
@@ -62,3 +65,12 @@ def test_while_nothing_is_traced_opentelemetry_is_not_imported() -> None:
         "assert not any(name.startswith('opentelemetry') for name in sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+def test_without_opentelemetry_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("opentelemetry.sdk.resources", "opentelemetry.exporter.otlp.proto.http"):
+        monkeypatch.setitem(sys.modules, name, None)  # as if it were not there
+    with pytest.raises(MissingExtra) as refused:
+        tracing.begin("test", url="http://127.0.0.1:1")
+    assert "crosslens[otel]" in str(refused.value)
+    assert not tracing.is_on()
