@@ -28,7 +28,8 @@ _CHANNEL: Final = {
 _GONE: Final = frozenset({100, 1600})  # no such collection, no such alias
 _SLOW: Final = frozenset({"create_collection", "drop_collection", "flush", "load_collection"})
 _SLOW_FACTOR: Final = 30
-_REFUSED: Final = ("auth check failure", "unauthenticated", "permission deny", "permission denied")
+_DISTRUSTED: Final = ("certificate_verify_failed", "security handshaker", "handshake failed")
+_REFUSED: Final = ("auth check failure", "missing authorization", "permission deny")
 
 _users: Counter[str] = Counter()  # of Milvus Lite files, which all users in a process share
 _opening: Final = threading.Lock()
@@ -149,13 +150,18 @@ class Connection:
             raise Unavailable(f"Milvus at {self._uri} failed: {exc}") from exc
 
     def _meaning(self, exc: Any) -> StorageFull | Unavailable:
-        text = str(exc)
+        text = _said(exc)
         if getattr(exc, "code", None) in _GONE:
             return CollectionGone(f"Milvus at {self._uri}: {text}")
         if any(sign in text.lower() for sign in _REFUSED):
             return Unavailable(
                 f"Milvus at {self._uri} refuses the token ({text})",
                 hint="check milvus_token: user:password, or an API key",
+            )
+        if any(sign in text.lower() for sign in _DISTRUSTED):
+            return Unavailable(
+                f"the certificate of Milvus at {self._uri} is not trusted ({text})",
+                hint="milvus_ca names the PEM file of who signed it",
             )
         if "Open local milvus failed" in text:
             return Unavailable(
@@ -165,6 +171,12 @@ class Connection:
         if "No space left" in text:
             return StorageFull(f"no space is left on the disk of {self._uri}: {text}")
         return Unavailable(f"Milvus at {self._uri} failed: {text}")
+
+
+def _said(exc: Any) -> str:
+    """Return what went wrong; the client hides behind what it was."""
+    details = getattr(exc.__cause__, "details", None)
+    return f"{exc} {details()}" if callable(details) else str(exc)
 
 
 def _library() -> Any:

@@ -105,7 +105,9 @@ def opened(milvus: Connection, prefix: str, name: str) -> Generation:
     text = _described(milvus, named.text, ours=ours)
     spec = saved_spec.from_json(text["properties"].get(SPEC) or text["description"])
     found = Generation(prefix, name, spec, apart, _graph(milvus, named.text, spec))
-    for part in found.all_parts():
+    *others, main = found.all_parts()
+    _require_columns(main, text, spec)  # first: of a stranger's, nothing else is asked
+    for part in others:
         _require_columns(part, _described(milvus, part.name, ours=ours), spec)
     load(milvus, found)
     return found
