@@ -91,6 +91,9 @@ def export_generator(
     note: Annotated[str, typer.Option(help="What its users should know.")] = "",
     steps: Annotated[int, typer.Option(min=1, max=150, help="Sampling steps.")] = 12,
     guidance: Annotated[float, typer.Option(min=0, max=30, help="Of the sampling.")] = 2.5,
+    temperature: Annotated[
+        float, typer.Option(min=0, max=2, help="Of the noise; below 1 pictures are smoother.")
+    ] = 1.0,
     as_json: Json = False,
 ) -> None:
     """Make a generator's bundle of a run's best state, if it passes the parity gate."""
@@ -101,7 +104,7 @@ def export_generator(
         folder = Path(name) if "/" in name else app.settings.home / "generators" / name
     card = write(
         run, folder, name=folder.name, about=about, licence=licence, note=note, steps=steps,
-        guidance=guidance,
+        guidance=guidance, temperature=temperature,
     )  # fmt: skip
     if as_json:
         print_json({"name": card.name, "folder": str(folder)})

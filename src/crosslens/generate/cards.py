@@ -27,6 +27,7 @@ class GeneratorCard:
         places, components: shape of the codes in which it draws.
         max_tokens: longest prompt; longer ones are cut.
         steps, guidance: of the sampling, unless told.
+        temperature: size of the noise that a drawing starts from; below 1 it is smoother.
         note: what whoever looks at the pictures should know.
         digests: per file name; `write_generator` fills it.
         training: free-form: command, data, metrics.
@@ -44,6 +45,7 @@ class GeneratorCard:
     max_tokens: int
     steps: int
     guidance: float
+    temperature: float = 1.0
     languages: tuple[str, ...] = ()
     note: str = ""
     digests: Mapping[str, Digest] = field(default_factory=dict)
@@ -59,9 +61,10 @@ class GeneratorCard:
             value = getattr(self, key)
             good = type(value) is int and 1 <= value <= most
             _check(good, key, value, f"a whole number from 1 to {most}")
-        share: object = self.guidance
-        good = isinstance(share, int | float) and 0 <= share <= 30
-        _check(good, "guidance", share, "0 to 30")
+        for key, above in (("guidance", 30), ("temperature", 2)):
+            share: object = getattr(self, key)
+            good = isinstance(share, int | float) and 0 <= share <= above
+            _check(good, key, share, f"0 to {above}")
 
 
 def parse_generator_card(text: str) -> GeneratorCard:

@@ -76,7 +76,8 @@ class OnnxGenerator:
     ) -> Floats:
         """Go from noise to codes [places, components] in straight steps."""
         shape = (self.card.places, self.card.components)
-        codes = np.random.default_rng(seed).standard_normal(shape, np.float32)
+        noise = np.random.default_rng(seed).standard_normal(shape, np.float32)
+        codes = np.float32(self.card.temperature) * noise
         share = np.float32(guidance)
         for taken in range(steps):
             time = np.full(2, taken / steps, np.float32)

@@ -89,7 +89,7 @@ class CodecConfig(Training):
     components: int = 96
     width: int = 80
     blocks: int = 3
-    noise: float = 0.1
+    noise: float = 0.5
 
     def __post_init__(self) -> None:
         Training.__post_init__(self)

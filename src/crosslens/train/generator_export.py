@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 from torch.export import Dim
 
@@ -32,10 +35,12 @@ from crosslens.train.graphs import (
     write_graph,
 )
 from crosslens.train.tokens import encode
+from crosslens.values import Floats
 
 MOST_DRIFT = 2e-3  # of a velocity or a colour, whose size is about 1
 GOLDEN_STEPS = 4
 GOLDEN_PROMPTS = ("red striped t-shirt", "藏青色真皮双肩包", "yellow mug with white dots")
+TABLE = "tokens.weight"
 WORD_SHAPES = ((1, 1), (2, 7), (2, 32))
 
 
@@ -49,16 +54,17 @@ def export_generator(  # noqa: PLR0913 - what to write, and what to say of it
     note: str = "",
     steps: int = 12,
     guidance: float = 2.5,
+    temperature: float = 1.0,
     notes: Mapping[str, Any] | None = None,
 ) -> GeneratorCard:
     """
-    Turn a run's best generator into a bundle; matrices and kernels are stored as float16.
+    Turn a run's best generator into a bundle: matrices and kernels as float16, tokens as bytes.
 
     Args:
         run: as `crosslens train generator` left it.
         folder: becomes the bundle; what stood there is replaced.
         note: what whoever looks at the pictures should know.
-        steps, guidance: of the sampling, unless told.
+        steps, guidance, temperature: of the sampling, unless told; see `GeneratorCard`.
         notes: more for the card's [training], such as the command.
 
     Raises:
@@ -75,7 +81,7 @@ def export_generator(  # noqa: PLR0913 - what to write, and what to say of it
     card = GeneratorCard(
         name=name, about=about, licence=licence, px=codec.config.px, places=int(places),
         components=int(components), max_tokens=generator.reader.places.shape[0], steps=steps,
-        guidance=guidance, languages=("zh", "en"), note=note,
+        guidance=guidance, temperature=temperature, languages=("zh", "en"), note=note,
         training={
             "weights": "stored as float16, computed in float32", "steps": taken,
             "codec_psnr": round(restored, 2), "data": about_run["provenance"],
@@ -85,19 +91,45 @@ def export_generator(  # noqa: PLR0913 - what to write, and what to say of it
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as scratch:
         graphs = _written(codec, generator, Path(scratch))
-        files = {**graphs, TOKENIZER: tokenizer.to_str(pretty=True).encode()}
-        drawings = _drawings(codec, generator, tokenizer, guidance=guidance)
+        files = {**graphs, TOKENIZER: tokenizer.to_str().encode()}
+        drawings = _drawings(codec, generator, tokenizer, card)
         return write_generator(folder, card, files=files, drawings=drawings)
 
 
 def rounded(model: Any) -> Any:
-    """Copy a model for use, with what will be stored as float16 rounded to it."""
+    """Copy a model for use, with what will be stored in fewer bits rounded to them."""
     settled = copy.deepcopy(model).float().cpu().eval()
     with torch.no_grad():
         for value in (*settled.parameters(), *settled.buffers()):
             if value.numel() >= SMALLEST_HALVED:
                 value.copy_(value.half().float())
+        if isinstance(settled, Generator):
+            table = settled.reader.tokens.weight
+            whole, scale = _in_bytes(table.numpy())
+            table.copy_(torch.from_numpy(whole * scale))
     return settled
+
+
+def _in_bytes(table: Floats) -> tuple[NDArray[np.int8], Floats]:
+    """Write a table [R, C] as whole numbers from -127 to 127, and the scale [R, 1] of each row."""
+    scale = np.maximum(np.abs(table).max(1, keepdims=True), 1e-8) / np.float32(127)
+    return np.rint(table / scale).astype(np.int8), scale.astype(np.float32)
+
+
+def _store_in_bytes(proto: onnx.ModelProto, name: str) -> None:
+    """Store a table in a byte per number; ONNX Runtime makes it float32 once, when it loads."""
+    graph = proto.graph
+    tensor = next(each for each in graph.initializer if each.name == name)
+    whole, scale = _in_bytes(numpy_helper.to_array(tensor))
+    tensor.CopyFrom(numpy_helper.from_array(whole, f"{name}.whole"))
+    graph.initializer.append(numpy_helper.from_array(scale, f"{name}.scale"))
+    nodes = [
+        helper.make_node("Cast", [f"{name}.whole"], [f"{name}.number"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", [f"{name}.number", f"{name}.scale"], [name]),
+        *graph.node,
+    ]
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 def plain_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -113,6 +145,8 @@ def _written(codec: Codec, generator: Generator, folder: Path) -> dict[str, byte
     ):  # fmt: skip
         path = folder / name
         proto = write_graph(graph, path, EXPORTERS)
+        if name == WORDS:
+            _store_in_bytes(proto, TABLE)
         halve(proto)
         save_graph(proto, path)
         session = open_session(path)
@@ -185,7 +219,7 @@ def _tokens(generator: Generator, batch: int, length: int) -> tuple[Tensor, Tens
     return ids * mask, mask
 
 
-def _drawings(codec: Codec, generator: Generator, tokenizer: Any, *, guidance: float) -> Drawings:
+def _drawings(codec: Codec, generator: Generator, tokenizer: Any, card: GeneratorCard) -> Drawings:
     """Draw in PyTorch what the bundle must draw."""
     pictures = []
     for seed, prompt in enumerate(GOLDEN_PROMPTS):
@@ -195,8 +229,8 @@ def _drawings(codec: Codec, generator: Generator, tokenizer: Any, *, guidance: f
         with torch.no_grad():
             states = generator.reader(ids, mask)
             codes = follow(
-                generator.flow, torch.from_numpy(noise), states, mask,
-                steps=GOLDEN_STEPS, guidance=guidance,
+                generator.flow, card.temperature * torch.from_numpy(noise), states, mask,
+                steps=GOLDEN_STEPS, guidance=card.guidance,
             )  # fmt: skip
             pictures.append(to_pixels(codec(codes))[0])
     return Drawings(
