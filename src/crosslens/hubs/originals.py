@@ -131,24 +131,28 @@ class _Numbers:
         self.table = folder.table(name)
 
     def whole(self, key: str, default: int | None = None) -> int:
-        value = self.table.get(key, default)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        """Read a whole number above 0; raises InvalidRequest."""
+        value: Any = self.table.get(key, default)
+        if not _counts(value):
             self._refuse(key, "a whole number above 0")
-        return int(value)  # type: ignore[arg-type]
+        return int(value)
 
     def layers(self) -> int | list[int]:
         """How many blocks, or how many in each of four stages; their authors write it as text."""
         value = self.table.get("vision_layers")
-        found = _parsed(value) if isinstance(value, str) else value
-        if isinstance(found, list):
-            if len(found) != _STAGES or not all(isinstance(n, int) and n > 0 for n in found):
-                self._refuse("vision_layers", "a whole number, or four of them")
-            return found
-        self.table["vision_layers"] = found
-        return self.whole("vision_layers")
+        found: Any = _parsed(value) if isinstance(value, str) else value
+        stages = isinstance(found, list) and len(found) == _STAGES and all(map(_counts, found))
+        if not stages and not _counts(found):
+            self._refuse("vision_layers", "a whole number above 0, or four of them")
+        layers: int | list[int] = found
+        return layers
 
     def _refuse(self, key: str, allowed: str) -> None:
         raise InvalidRequest(f"{self.path}: {key} is {self.table.get(key)!r}, allowed is {allowed}")
+
+
+def _counts(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 def _parsed(text: str) -> Any:

@@ -210,7 +210,7 @@ def test_of_two_checkpoints_neither_is_guessed(shell: Shell, rn: Path, tmp_path:
     ("config", "says"),
     [
         ({"embed_dim": None}, "embed_dim is None, allowed is a whole number"),
-        ({"vision_layers": "[3,4]"}, "allowed is a whole number, or four of them"),
+        ({"vision_layers": "[3,4]"}, "allowed is a whole number above 0, or four of them"),
         ({"vision_layers": "__import__('os')"}, "vision_layers is .*allowed is a whole number"),
         ({"vision_width": -1}, "vision_width is -1"),
         ({"image_resolution": 70}, "do not divide"),
