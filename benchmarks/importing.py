@@ -58,8 +58,10 @@ def run(records: Sequence[Record], work: Path, options: argparse.Namespace) -> N
     """Measure chunk after chunk, and note each as a line of JSON."""
     notes, until = work / "chunks.jsonl", time.monotonic() + options.minutes * 60
     done = sum(json.loads(line)["products"] for line in lines(notes))
-    own = settings.load(work / "home", cross_modal=options.bundle)
-    with wiring.build(own) as app:
+    with (
+        tempfile.TemporaryDirectory() as home,  # a run that was cut off leaves no half chunk
+        wiring.build(settings.load(Path(home), cross_modal=options.bundle)) as app,
+    ):
         app.encoders.words.encode_queries(["warm"])
         for start in range(done, len(records), options.chunk):
             if time.monotonic() > until:
