@@ -160,6 +160,7 @@ class Storm:
     struck: Counter[str] = field(default_factory=Counter)
     recovery: dict[str, list[float]] = field(default_factory=dict)
     deadly: str = ""
+    known: int = 0  # products of others, which were there before
 
     @classmethod
     def over(cls, fleet: Fleet, *, writers: int, seed: int = 7) -> Storm:
@@ -224,6 +225,7 @@ class Storm:
                     self.struck[name] += 1
                     self.deadly = name
                     yield self.kills
+            self.fleet.await_ready()
             time.sleep(1.0)
 
     @contextmanager
@@ -269,7 +271,8 @@ class Storm:
         lost = [f"{id}: {title}" for id, title in wanted.items() if held.get(id) != title]
         audit = self._audit()
         differing = sum(audit[name] for name in ("missing", "stale", "orphaned"))
-        doubled = len(held.keys() - wanted.keys()) + abs(self._indexed() - len(held))
+        more = len(held.keys() - wanted.keys()) - self.known
+        doubled = more + abs(self._indexed() - len(held))
         odd = [told for writer in self.writers for told in writer.odd]
         return Verdict(len(held), lost, doubled, differing, parked, self._served(), odd)
 

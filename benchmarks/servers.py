@@ -1,0 +1,192 @@
+"""
+The server profile: two APIs and two workers beside one of each, and a switch of bundles under load.
+
+    python benchmarks/servers.py --products 600 --seconds 10
+
+Over MariaDB and Milvus 2.3.5 of their own, as the tests start them. Everything shares one machine,
+so two of each show that nothing is done twice and what sharing costs, not what more machines give.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from fleet import Fleet, fleet
+from milvus_server import MilvusServer, milvus
+from storm import Storm
+from tiny_bundle import proved_tiny
+
+BATCH = 50
+
+
+@dataclass
+class Users:
+    """Searches one after another, each user for itself."""
+
+    urls: Sequence[str]
+    count: int
+    seconds: list[float] = field(default_factory=list)
+    statuses: Counter[str] = field(default_factory=Counter)
+
+    def search(self, stop: threading.Event) -> None:
+        """Search until told to stop."""
+        with ThreadPoolExecutor(self.count) as pool:
+            list(pool.map(lambda n: self._one(n, stop), range(self.count)))
+
+    def _one(self, number: int, stop: threading.Event) -> None:
+        url = self.urls[number % len(self.urls)]
+        with httpx.Client(timeout=60) as http:
+            asked = 0
+            while not stop.is_set():
+                begun = time.perf_counter()
+                words = f"shoe {(number * 97 + asked) % 500}"
+                try:
+                    answer = http.post(f"{url}/search", json={"words": words})
+                    self.statuses[str(answer.status_code)] += 1
+                except httpx.TransportError as exc:
+                    self.statuses[type(exc).__name__] += 1
+                self.seconds.append(time.perf_counter() - begun)
+                asked += 1
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
+    parser.add_argument("--products", type=int, default=600)
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--users", type=int, default=40)
+    asked = parser.parse_args()
+    with milvus() as vectors:
+        for each in (1, 2):
+            beside(vectors, each, asked)
+        switch(vectors, asked)
+
+
+def beside(vectors: MilvusServer, each: int, asked: argparse.Namespace) -> None:
+    """Add products and search, with so many APIs and so many workers."""
+    with (
+        tempfile.TemporaryDirectory() as home,
+        fleet(Path(home), apis=each, workers=each, vectors=vectors, log_level="info") as all_,
+    ):
+        begun = time.perf_counter()
+        add(all_, asked.products)
+        stored = time.perf_counter() - begun
+        await_settled(all_)
+        indexed = time.perf_counter() - begun
+        handled = settled_by(all_)
+        users, stop = Users(all_.urls, asked.users), threading.Event()
+        timer = threading.Timer(asked.seconds, stop.set)
+        timer.start()
+        users.search(stop)
+        tell(
+            f"{each} API, {each} worker",
+            stored_per_s=round(asked.products / stored, 1),
+            indexed_per_s=round(asked.products / indexed, 1),
+            changes=asked.products,
+            handled=handled,
+            handled_twice=sum(handled) - asked.products,
+            answers_per_s=round(len(users.seconds) / asked.seconds, 1),
+            statuses=dict(users.statuses),
+            p50_ms=round(1_000 * statistics.median(users.seconds)),
+            p95_ms=round(1_000 * statistics.quantiles(users.seconds, n=20)[-1]),
+        )
+
+
+def switch(vectors: MilvusServer, asked: argparse.Namespace) -> None:
+    """Exchange the bundle while ten users search and five write, over two APIs and two workers."""
+    with tempfile.TemporaryDirectory() as home:
+        proved_tiny(Path(home) / "bundles" / "other")
+        with fleet(Path(home), apis=2, workers=2, vectors=vectors) as all_:
+            add(all_, asked.products)
+            await_settled(all_)
+            storm, users, stop = (
+                Storm.over(all_, writers=5),
+                Users(all_.urls, 10),
+                threading.Event(),
+            )
+            storm.known = asked.products
+            searching = threading.Thread(target=users.search, args=(stop,))
+            with storm.raging():
+                searching.start()
+                time.sleep(2)
+                took = use(all_.urls[0], "other")
+                time.sleep(4)
+            stop.set()
+            searching.join()
+            verdict = storm.verdict()
+            tell(
+                "switch of bundles",
+                seconds=round(took, 1),
+                searches=dict(users.statuses),
+                longest_search_ms=round(1_000 * max(users.seconds)),
+                writes=storm.writes,
+                verdict=str(verdict),
+            )
+
+
+def use(url: str, name: str) -> float:
+    """Switch to a bundle and return the seconds that it took."""
+    begun = time.perf_counter()
+    with httpx.Client(base_url=url, timeout=60) as http:
+        task = http.post(f"/model/{name}/use", json={"purpose": "cross-modal"}).headers["location"]
+        while (told := http.get(task).json())["state"] in ("waiting", "running"):
+            time.sleep(0.05)
+    assert told["state"] == "done", told
+    return time.perf_counter() - begun
+
+
+def add(all_: Fleet, count: int) -> None:
+    """Add products in batches, by as many doors as there are."""
+
+    def batch(first: int) -> None:
+        rows = [
+            {"title": f"shoe {n}", "source_key": f"old {n}"} for n in range(first, first + BATCH)
+        ]
+        url = all_.urls[first // BATCH % len(all_.urls)]
+        httpx.post(f"{url}/product/batch", json={"products": rows}, timeout=60).raise_for_status()
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(batch, range(0, count, BATCH)))
+
+
+def await_settled(all_: Fleet) -> None:
+    """Wait until no change waits."""
+    while True:
+        told = httpx.get(f"{all_.urls[0]}/ready", timeout=60).json()["checks"]["changes"]
+        if told["ok"] and not told["waiting"] + told["leased"]:
+            return
+        time.sleep(0.05)
+
+
+def settled_by(all_: Fleet) -> list[int]:
+    """Return how many changes each worker says it has settled."""
+    return [
+        sum(
+            line["products"]
+            for line in map(json.loads, worker.log.read_text("utf-8").splitlines())
+            if line["event"] == "settled"
+        )
+        for worker in all_.workers
+    ]
+
+
+def tell(what: str, **figures: object) -> None:
+    print(json.dumps({"what": what, **figures}, ensure_ascii=False), flush=True)
+
+
+if __name__ == "__main__":
+    main()
