@@ -128,7 +128,7 @@ def split(entries: Sequence[Entry], wanted: int, rng: Rng) -> tuple[list[Record]
     first = [replace(record, pictures=record.pictures[:1]) for record in records]
     several = [record for record in records if len(record.pictures) > 1]
     others = []
-    for n, at in enumerate(rng.choice(len(several), wanted, replace=False).tolist()):
+    for n, at in enumerate(rng.permutation(len(several))[:wanted].tolist()):
         words = several[at].title.split()
         title = " ".join(rng.permutation(words)) if n % 2 else f"{several[at].title} sale"
         others.append(

@@ -154,9 +154,13 @@ def _pass(
 
 
 def golden_folder(context: typer.Context, path: Path) -> Path:
-    """Return a folder, or the set of that name in the home."""
+    """Return a folder, or the set of that name: in the home, else one that comes along."""
+    from crosslens import wiring
+
     own = home_of(context) / "judged" / path
-    return own if not path.exists() and own.is_dir() else path
+    if path.exists():
+        return path
+    return own if own.is_dir() else wiring.SHIPPED_SETS.get(str(path), path)
 
 
 def name_of(name: str) -> str:
