@@ -56,6 +56,9 @@ def composer(
     weight_decay: Annotated[float, typer.Option(min=0)] = 0.05,
     dropout: Annotated[float, typer.Option(min=0, max=0.9)] = 0.1,
     noise: Annotated[float, typer.Option(min=0, help="Added to what is seen.")] = 0.1,
+    word_drop: Annotated[
+        float, typer.Option(min=0, max=0.9, help="Share of the words left out while learning.")
+    ] = 0.1,
     validate_every: Annotated[
         int, typer.Option(min=1, help="Steps between validations; each saves the run.")
     ] = 500,
@@ -79,8 +82,8 @@ def composer(
     config = ComposerConfig(
         folder=run, steps=steps, max_minutes=minutes, batch=batch, siblings=siblings,
         learning_rate=rate, decay_every=decay_every, weight_decay=weight_decay,
-        loss=chosen(Loss, loss, "loss"), validate_every=validate_every, device=device,
-        threads=threads, seed=seed, tensorboard=tensorboard, shape=shape,
+        loss=chosen(Loss, loss, "loss"), word_drop=word_drop, validate_every=validate_every,
+        device=device, threads=threads, seed=seed, tensorboard=tensorboard, shape=shape,
     )  # fmt: skip
     with opened(context) as app:
         material, config = _material(

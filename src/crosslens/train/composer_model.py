@@ -18,11 +18,19 @@ GATE_FIRST, ADDED_FIRST = 1.0, 10.0  # of TIRG, as published
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """Words: one state per token [N, L, width], where tokens are [N, L], and one vector [N, …]."""
+    """
+    Words.
+
+    Attributes:
+        states: one per token, [N, L, width]; `mask` [N, L] is 1 where there is one.
+        vector: one for all, [N, dim].
+        spoken: the bundle's own, [N, dim], or [N, 0] over pixels.
+    """
 
     states: Tensor
     mask: Tensor
     vector: Tensor
+    spoken: Tensor
 
 
 class Composer(nn.Module):
@@ -132,7 +140,7 @@ class Words(nn.Module):
         states = self.dropout(self.norm(states))
         weights = mask[..., None].to(states.dtype)
         mean = (states * weights).sum(1) / weights.sum(1).clamp(min=1.0)
-        return Said(states, mask, self.to_vector(mean))
+        return Said(states, mask, self.to_vector(mean), spoken)
 
 
 class ImageOnly(nn.Module):
@@ -262,7 +270,12 @@ class Look(nn.Module):
 
 
 class TokensOverVectors(nn.Module):
-    """A vector unfolded into tokens, and word tokens, in one transformer; then gate and add."""
+    """
+    A vector unfolded into tokens, and word tokens, in one transformer; then gate and add.
+
+    What the bundle says of the words is added as it is, by a learned share: words that were never
+    trained on still lead somewhere.
+    """
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -274,7 +287,8 @@ class TokensOverVectors(nn.Module):
         self.gate = nn.Linear(self.count * width, shape.dim)
         self.add = nn.Linear(self.count * width, shape.dim)
         self.dropout = nn.Dropout(shape.dropout)
-        with torch.no_grad():  # it starts as the picture itself
+        self.share = nn.Parameter(torch.tensor(1.0))
+        with torch.no_grad():  # it starts as the sum of both
             self.add.weight.mul_(0.1)
             self.gate.bias.fill_(2.0)
 
@@ -287,7 +301,8 @@ class TokensOverVectors(nn.Module):
         for layer in self.layers:
             states = layer(states, blocked)
         found = self.dropout(self.norm(states[:, : self.count].flatten(1)))
-        changed: Tensor = self.gate(found).sigmoid() * seen + self.add(found)
+        kept = self.gate(found).sigmoid() * seen + self.share * said.spoken
+        changed: Tensor = kept + self.add(found)
         return changed
 
 
