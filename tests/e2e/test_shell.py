@@ -80,7 +80,7 @@ def test_every_kind_of_search_answers(shell: Shell, shop: Path) -> None:
     assert len({h["product_id"] for h in by_picture}) == 3, "pictures of a product are one hit"
     assert shell.json("search", "--image", picture, "--kind", "image2text")["hits"]
     assert shell.json("search", "shirt", "--image", picture)["kind"] == "hybrid"
-    assert shell.json("search", "but red", "--image", picture, "--kind", "composed")["notes"]
+    assert shell.json("search", "but red", "--image", picture, "--kind", "composed")["hits"]
     like = shell.json("search", "--product", by_picture[0]["product_id"])
     assert by_picture[0]["product_id"] not in [h["product_id"] for h in like["hits"]]
 
