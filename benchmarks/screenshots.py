@@ -65,7 +65,7 @@ SHOTS = (
     Shot("edit", "/catalogue?product=12", width=1280, height=860),
     Shot("system", "/system", height=1280),
     Shot("quality", "/quality", height=1400),
-    Shot("judging", "/judging?set=golden&q=red+backpack", height=1100),
+    Shot("judging", "/judging?set=golden&q=red+backpack", height=1050),
     Shot("judging-phone", "/judging?set=golden&q=red+backpack", width=390, height=844),
     Shot("experiments", "/experiments", height=1000),
     Shot("beside", f"/beside?q=backpack&{SIDES}", height=1100),
@@ -115,11 +115,13 @@ def _experiment(client: Client) -> None:
 
 
 def _judge(client: Client) -> None:
-    """Judge what a backpack in red is, by its attributes."""
-    for words, colour in (("floral dress", "pink"), ("蓝色雨伞", "blue"), ("red backpack", "red")):
+    """Judge by attributes: right in both, in one, or in none."""
+    wanted = (("floral dress", "dress", "pink"), ("蓝色雨伞", "umbrella", "blue"))
+    for words, kind, colour in (*wanted, ("red backpack", "backpack", "red")):
         for found in client.judging_candidates("golden", words, limit=10)[:7]:
-            right = found.product.attributes.get("colour") == colour
-            client.judge("golden", words, {found.key: 3 if right else found.product.id % 3})
+            has = found.product.attributes
+            right = (has.get("category") == kind) + (has.get("colour") == colour)
+            client.judge("golden", words, {found.key: (0, 1, 3)[right]})
 
 
 def _double(client: Client) -> None:
