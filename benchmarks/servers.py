@@ -43,25 +43,32 @@ class Users:
     seconds: list[float] = field(default_factory=list)
     statuses: Counter[str] = field(default_factory=Counter)
 
-    def search(self, stop: threading.Event) -> None:
-        """Search until told to stop."""
+    def search(self, stop: threading.Event, *, seconds: float | None = None) -> None:
+        """Search until told to stop, or for so long from when all users have begun."""
+        begun = threading.Barrier(self.count, lambda: _later(stop, seconds))
         with ThreadPoolExecutor(self.count) as pool:
-            list(pool.map(lambda n: self._one(n, stop), range(self.count)))
+            list(pool.map(lambda n: self._one(n, stop, begun), range(self.count)))
 
-    def _one(self, number: int, stop: threading.Event) -> None:
+    def _one(self, number: int, stop: threading.Event, begun: threading.Barrier) -> None:
         url = self.urls[number % len(self.urls)]
-        with httpx.Client(timeout=60) as http:
+        with httpx.Client(timeout=60, verify=False) as http:
+            begun.wait()
             asked = 0
             while not stop.is_set():
-                begun = time.perf_counter()
+                since = time.perf_counter()
                 words = f"shoe {(number * 97 + asked) % 500}"
                 try:
                     answer = http.post(f"{url}/search", json={"words": words})
                     self.statuses[str(answer.status_code)] += 1
                 except httpx.TransportError as exc:
                     self.statuses[type(exc).__name__] += 1
-                self.seconds.append(time.perf_counter() - begun)
+                self.seconds.append(time.perf_counter() - since)
                 asked += 1
+
+
+def _later(stop: threading.Event, seconds: float | None) -> None:
+    if seconds is not None:
+        threading.Timer(seconds, stop.set).start()
 
 
 def main() -> None:
@@ -88,10 +95,8 @@ def beside(vectors: MilvusServer, each: int, asked: argparse.Namespace) -> None:
         await_settled(all_)
         indexed = time.perf_counter() - begun
         handled = settled_by(all_)
-        users, stop = Users(all_.urls, asked.users), threading.Event()
-        timer = threading.Timer(asked.seconds, stop.set)
-        timer.start()
-        users.search(stop)
+        users = Users(all_.urls, asked.users)
+        users.search(threading.Event(), seconds=asked.seconds)
         tell(
             f"{each} API, {each} worker",
             stored_per_s=round(asked.products / stored, 1),

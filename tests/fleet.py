@@ -70,6 +70,7 @@ class Crosslens:
         return self.home / f"{self.name}.log"
 
     def start(self) -> None:
+        self.kill()  # a former one is closed
         self.home.mkdir(parents=True, exist_ok=True)
         own = [sys.executable, "-m", "crosslens", "--home", str(self.home)]
         with self.log.open("a") as errors:
@@ -86,9 +87,10 @@ class Crosslens:
             raise Away(self.name)
 
     def kill(self) -> None:
-        if self.running is not None:
+        if self.running is not None and self.running.stdout is not None:
             self.running.kill()
-            self.running.communicate()
+            self.running.wait()
+            self.running.stdout.close()
 
     def shoot(self) -> bool:
         return _shot(self.running)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -111,7 +110,6 @@ class MilvusServer:
                 env=dict(os.environ) | own,  # noqa: TID251 - of the child
                 stdout=log,
                 stderr=log,
-                start_new_session=True,
             )
         while not self._well():
             if self.running.poll() is not None or time.monotonic() - begun > READY_S:
@@ -124,8 +122,7 @@ class MilvusServer:
     def kill(self) -> None:
         """End it as a failure of power does."""
         if self.running is not None:
-            if self.running.poll() is None:
-                os.killpg(self.running.pid, signal.SIGKILL)
+            self.running.kill()
             self.running.wait()
 
     def _well(self) -> bool:

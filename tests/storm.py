@@ -43,6 +43,7 @@ class Writer:
     gone: dict[int, str] = field(default_factory=dict)
     odd: list[str] = field(default_factory=list)
     writes: int = 0
+    given_up: bool = False
 
     def run(self, stop: threading.Event) -> None:
         """Add, edit and delete until told to stop; the last write is finished."""
@@ -76,6 +77,7 @@ class Writer:
         """Repeat a write, under one key, until it is acknowledged."""
         key = {"Idempotency-Key": f"{self.name}-{self.seed}-{self.writes}"}
         for attempt in range(10_000):
+            assert not self.given_up, "the storm was broken off"
             url = self.urls[(self.writes + attempt) % len(self.urls)]
             try:
                 answer = http.request(method, url + path, json=body, headers=key)
@@ -196,6 +198,10 @@ class Storm:
         try:
             yield
             self.fleet.await_ready()  # so that the last writes can be finished
+        except BaseException:
+            for writer in self.writers:
+                writer.given_up = True
+            raise
         finally:
             stop.set()
             for thread in threads:
@@ -212,13 +218,20 @@ class Storm:
         self.struck.update(chosen)
         self.recovery.setdefault("+".join(sorted(chosen)), []).append(seconds)
 
-    def bombard(self, draw: random.Random, odds: dict[str, float], *, kills: int) -> Iterator[int]:
-        """Kill one member after another, whatever they are at; yield how many there were."""
+    def bombard(
+        self, draw: random.Random, odds: dict[str, float], *, kills: int, longest_s: float = 5.5
+    ) -> Iterator[int]:
+        """
+        Kill one member after another, whatever they are at; yield how many there were.
+
+        Args:
+            longest_s: between two kills; 0.3 s is the shortest.
+        """
         members = {member.name: member for member in self.fleet.members}
         names, last, begun = list(odds), [time.monotonic()], self.kills
         with self.fleet.looked_after(), self._timed(last):
             while self.kills - begun < kills:
-                time.sleep(draw.uniform(0.3, 5.5))
+                time.sleep(draw.uniform(0.3, longest_s))
                 [name] = draw.choices(names, list(odds.values()))
                 if members[name].shoot():
                     last[0] = time.monotonic()
