@@ -103,8 +103,8 @@ class Learner(Generic[ModelT]):
             for name, value in self.model.named_parameters():
                 if value.requires_grad:
                     self.averages[name].lerp_(value, 1 - decay)
-            for name, value in self.model.named_buffers():  # statistics are averages already
-                self.averages[name].copy_(value)
+            for name, statistic in self.model.named_buffers():  # averages already
+                self.averages[name].copy_(statistic)
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[ModelT]:

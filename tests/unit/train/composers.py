@@ -37,8 +37,9 @@ def material(forms: int = FORMS) -> Material:
         if a != b
     ]
     labels = [f"{f} {name}" for f in range(forms) for name in names]
+    said = rng.normal(size=(len(names), DIM))  # the bundle's words know nothing of its colours
     spoken = {
-        text: (colour[n] / np.linalg.norm(colour[n])).astype(np.float32)
+        text: (said[n] / np.linalg.norm(said[n])).astype(np.float32)
         for n, name in enumerate(names)
         for text in (f"in {name}", f"换成{COLOURS[name]}")
     }
