@@ -46,7 +46,7 @@ from crosslens.values import Floats
 
 FEWEST = 16  # a source wants some products to train on; they are not asked for
 SEED, WORDS_SEED = 98, 6
-RIDGE = 30.0
+RIDGE, STEADY = 30.0, 0.05
 COLUMNS = 10
 
 
@@ -191,7 +191,8 @@ class Classifier:
     def __init__(self, training: RenderedSource) -> None:
         rows = training.shelf.training
         features = describe(training.portraits(rows))
-        self._mean, self._std = features.mean(0), features.std(0) + 1e-3
+        # What hardly varies in training must not decide.
+        self._mean, self._std = features.mean(0), features.std(0) + STEADY
         values = self._scaled(features)
         gram = values.T @ values + RIDGE * np.eye(values.shape[1], dtype=np.float32)
         self._known, self._weights = {}, {}
@@ -220,14 +221,20 @@ class Classifier:
 
 
 def describe(pictures: Pixels) -> Floats:
+    """Describe pictures, some at a time: [N, features]."""
+    starts = range(0, len(pictures), 128)
+    return np.concatenate([_described(pictures[start : start + 128]) for start in starts])
+
+
+def _described(pictures: Pixels) -> Floats:
     """Outlines on an 8 × 8 grid in 8 directions, what differs from the backdrop, colours in it."""
-    values = pictures.astype(np.float32) / 255
+    values = small(pictures).reshape(len(pictures), 32, 32, 3) / 255  # forms, not grain
     grey = values.mean(3)
     down, across = np.gradient(grey, axis=(1, 2))
     strength = np.hypot(down, across)
     turn = ((np.arctan2(down, across) + np.pi) / (2 * np.pi) * 8).astype(int) % 8
     cells = [cell_means(strength * (turn == each)) for each in range(8)]
-    backdrop = values[:, :4].mean((1, 2))[:, None, None]
+    backdrop = values[:, :1].mean((1, 2))[:, None, None]
     inside = np.abs(values - backdrop).max(3) > 0.12
     shape = cell_means(inside.astype(np.float32))
     levels = np.clip((values * 4).astype(int), 0, 3)
