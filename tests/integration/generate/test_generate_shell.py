@@ -45,8 +45,8 @@ def test_a_product_comes_with_the_pictures(shell: Shell, tmp_path: Path):
         (("generate", ""), "prompt is empty"),
         (("generate", "x" * 10_000), "prompt is 10,000 characters long"),
         (("generate", "shoe", "-n", 11), "n is 11, allowed: a whole number from 1 to 10"),
-        (("generate", "shoe", "--size", 37), "size is 37, allowed with scribble: 8, 16, 32"),
-        (("generate", "shoe", "--generator", "dali"), "there are: scribble"),
+        (("generate", "shoe", "--size", 37), "size is 37, allowed with crosslens-sketch: 128, 256"),
+        (("generate", "shoe", "--generator", "dali"), "there are: crosslens-sketch, scribble"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(
