@@ -382,8 +382,14 @@ class App:
             self.maker,
             pace=pace,
             on_settled=on_settled,
-            more=self.mending.more,
+            more=self._more,
         )
+
+    def _more(self) -> bool:
+        """Look at what else may be due; an idle worker notices here that another has switched."""
+        if not self.fits:
+            raise WrongSpace("the index is for other bundles now")
+        return self.mending.more()
 
     @cached_property
     def mending(self) -> Mending:
