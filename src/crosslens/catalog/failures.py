@@ -20,6 +20,8 @@ from crosslens.errors import (
     Unavailable,
 )
 
+_DRIVERS = frozenset({"pymysql", "psycopg", "sqlite3"})
+
 _Maker: TypeAlias = Callable[[str], CrosslensError]
 
 
@@ -133,25 +135,34 @@ _KINDS = (
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Let no exception of SQLAlchemy out."""
+    """Let no exception of SQLAlchemy out, nor of a driver."""
     try:
         yield
     except SQLAlchemyError as exc:
         raise in_our_words(exc) from exc
+    except Exception as exc:
+        if not _of_a_driver(exc):
+            raise
+        raise in_our_words(exc) from exc
 
 
-def in_our_words(exc: SQLAlchemyError) -> CrosslensError:
+def in_our_words(exc: Exception) -> CrosslensError:
     """Return the error that a failure of the database is for our callers."""
-    origin = getattr(exc, "orig", None)
+    origin = exc if _of_a_driver(exc) else getattr(exc, "orig", None)
     cause = " ".join(str(origin or exc).split())
     if isinstance(exc, IntegrityError):
         return Conflict(f"another product has the same key meanwhile ({cause})")
     if (kind := _kind_of(origin, cause.lower())) is not None:
         return kind.make(cause)
     lost = isinstance(exc, DBAPIError) and exc.connection_invalidated
-    if lost or isinstance(exc, PoolTimeout | SqlOperationalError):
+    if lost or origin is exc or isinstance(exc, PoolTimeout | SqlOperationalError):
         return Unavailable(f"the catalogue does not answer ({cause})", hint="try again")
     return CrosslensError(f"the catalogue failed ({cause})")
+
+
+def _of_a_driver(exc: BaseException) -> bool:
+    """Whether SQLAlchemy let a driver's own error through, as where undoing fails."""
+    return type(exc).__module__.partition(".")[0] in _DRIVERS
 
 
 def _kind_of(origin: BaseException | None, said: str) -> _Kind | None:

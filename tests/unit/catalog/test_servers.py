@@ -7,7 +7,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
 from crosslens.catalog.clock import SetClock
-from crosslens.catalog.failures import in_our_words
+from crosslens.catalog.failures import in_our_words, translated
 from crosslens.catalog.races import ATTEMPTS, until_won
 from crosslens.catalog.servers import check_version, server_of
 from crosslens.errors import InvalidRequest, LostRace, StorageFull, TooLarge, Unavailable
@@ -118,3 +118,11 @@ def test_a_clock_that_was_set_does_not_follow_the_machines():
     right = datetime(2026, 1, 1, tzinfo=UTC)
     clock.set(right)
     assert right <= clock() < right + timedelta(seconds=5)
+
+
+def test_an_error_of_a_driver_that_sqlalchemy_lets_through_is_told_in_our_words() -> None:
+    driver = pytest.importorskip("pymysql")
+    with pytest.raises(Unavailable, match="does not answer"), translated():
+        raise driver.err.OperationalError(2013, "Lost connection to MySQL server during query")
+    with pytest.raises(ZeroDivisionError), translated():
+        raise ZeroDivisionError
