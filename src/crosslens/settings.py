@@ -257,8 +257,8 @@ class Settings(BaseSettings):
     generator: str = Field(
         "",
         description="what draws pictures: name or folder of a generator's bundle, `diffusers:` and "
-        "a folder or a name on the hub, or the URL of an images endpoint; empty: the one that comes "
-        "along",
+        "a folder or a name on the hub, or the URL of an images endpoint; empty: the one that "
+        "comes along",
     )
     generator_key: SecretStr = Field(SecretStr(""), description="API key of the images endpoint")
     generator_model: str = Field("", description="model to ask the images endpoint for")
