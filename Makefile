@@ -60,10 +60,10 @@ screenshots: $(STAMP) servers  ## take the pictures of the docs from the real pa
 	$(BIN)/python benchmarks/screenshots.py
 
 format: $(STAMP)  ## is everything formatted?
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks deploy
 
 lint: $(STAMP)  ## does it read as agreed?
-	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks deploy
 
 types: $(STAMP)  ## do the types hold?
 	$(BIN)/mypy

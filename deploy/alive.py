@@ -13,7 +13,7 @@ def is_alive(port: int) -> bool:
     """Ask one port, within two seconds."""
     path = "_stcore/health" if port == PAGE else "health"
     try:
-        with urlopen(f"http://127.0.0.1:{port}/{path}", timeout=2) as answer:  # noqa: S310
+        with urlopen(f"http://127.0.0.1:{port}/{path}", timeout=2) as answer:
             return bool(answer.status == 200)
     except HTTPError:
         return False
