@@ -135,7 +135,8 @@ class Runtime:
     def _gauges(self) -> dict[str, Callable[[], float]]:
         catalog, store = self.services.catalog, self.services.index_store
         lanes = {f"{lane.name}_requests_inside": lane for lane in self.lanes.all()}
-        backlog, held = Moment(catalog.backlog), Moment(lambda: store.live().counts())
+        backlog = Moment(lambda: catalog.backlog())
+        held = Moment(lambda: store.live().counts())
         return {
             "products": lambda: catalog.summary().products,
             "changes_waiting": lambda: backlog().waiting,

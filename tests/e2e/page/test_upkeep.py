@@ -42,6 +42,7 @@ def test_a_switch_of_bundles_shows_its_progress(visitor: Any, shop: Any) -> None
 def test_a_run_is_measured_looked_at_and_compared(visitor: Any, shop: Any) -> None:
     visitor.open("/quality")
     for alpha in ("0", "0.8"):
+        visitor.page.get_by_label("Judged set").select_option("sample")
         visitor.page.get_by_label("α, vectors").fill(alpha)
         visitor.page.get_by_label("At most so many").fill("40")
         visitor.page.get_by_role("button", name="Start").click()
