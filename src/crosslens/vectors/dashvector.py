@@ -10,8 +10,9 @@ from typing import Any, Final
 from crosslens.errors import IndexBroken, InvalidRequest, Unavailable
 from crosslens.vectors import dashvector_rows as layout
 from crosslens.vectors import saved_spec
-from crosslens.vectors.dashvector_connection import CollectionGone, Connection
+from crosslens.vectors.dashvector_connection import Connection
 from crosslens.vectors.dashvector_index import DashVectorIndex, Generation
+from crosslens.vectors.following import CollectionGone
 from crosslens.vectors.index import IndexSpec
 from crosslens.vectors.one_live import OneLive
 from crosslens.vectors.term_statistics import TermStatistics, Training

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from crosslens.errors import InvalidRequest, Unavailable
+from crosslens.vectors.following import CollectionGone
 
 MOST_BYTES: Final = 1_900_000  # of one request: the service takes 2 MiB
 MOST_ROWS: Final = 1_000  # of one request: the service takes 1,024
@@ -23,10 +24,6 @@ _SLOW_FACTOR: Final = 30
 _FIRST_PAUSE_S: Final = 0.02
 
 Row = Mapping[str, Any]
-
-
-class CollectionGone(Unavailable):
-    """There is no such collection, perhaps because another generation has taken over."""
 
 
 class Connection:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Concatenate, Final, ParamSpec, TypeVar, cast
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +14,9 @@ from crosslens.values import Candidate, Floats, Modality, Space, Vectors
 from crosslens.vectors import dashvector_rows as layout
 from crosslens.vectors.bm25 import K1
 from crosslens.vectors.columns import query_words, space_column, words
-from crosslens.vectors.dashvector_connection import CollectionGone, Connection
+from crosslens.vectors.dashvector_connection import Connection
 from crosslens.vectors.filters import Filter
+from crosslens.vectors.following import Following, following
 from crosslens.vectors.index import Counts, IndexSpec, ProductRows, RowKey
 from crosslens.vectors.picture_rows import Hit, best_products, picture_key, rank, surplus_keys
 from crosslens.vectors.revisions import agreed
@@ -26,9 +25,6 @@ from crosslens.vectors.term_statistics import TermStatistics, Training, scaled
 MOST_HITS: Final = 1_024
 PICTURES_PER_PRODUCT: Final = 4.0
 BATCH: Final = 500
-
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,22 +45,7 @@ class Generation:
         return f"{self.name}_p"
 
 
-def _following(
-    call: Callable[Concatenate[DashVectorIndex, _P], _R],
-) -> Callable[Concatenate[DashVectorIndex, _P], _R]:
-    @functools.wraps(call)
-    def following(self: DashVectorIndex, *args: _P.args, **kwargs: _P.kwargs) -> _R:
-        try:
-            return call(self, *args, **kwargs)
-        except CollectionGone:
-            if not self.moved():
-                raise
-            return call(self, *args, **kwargs)
-
-    return cast("Callable[Concatenate[DashVectorIndex, _P], _R]", following)
-
-
-class DashVectorIndex:
+class DashVectorIndex(Following[Generation]):
     """
     One generation in DashVector: a text collection and a picture collection.
 
@@ -83,47 +64,11 @@ class DashVectorIndex:
         training: Training,
         latest: Callable[[Generation], Generation] | None = None,
     ) -> None:
-        self.generation = generation
+        super().__init__(generation, latest)
         self._service = service
         self._training = training
-        self._latest = latest
-        self._writing = threading.Lock()
 
-    @property
-    def spec(self) -> IndexSpec:
-        """What this index was built to hold."""
-        return self.generation.spec
-
-    def follow(self, latest: Callable[[Generation], Generation]) -> None:
-        """Turn to whichever generation is live from now on."""
-        self._latest = latest
-
-    def moved(self) -> bool:
-        """Turn to the generation that is live now; say whether it is another one."""
-        former = self.generation
-        if self._latest is not None:
-            self.generation = self._latest(former)
-        return self.generation.name != former.name
-
-    @_following
-    def upsert(self, rows: Sequence[ProductRows]) -> None:
-        """Write products, pictures first; see VectorIndex."""
-        latest = list({row.product_id: row for row in rows}.values())
-        with self._writing:
-            self._write(latest)
-            while self.moved():
-                self._write(latest)
-
-    @_following
-    def delete(self, product_ids: Sequence[int]) -> None:
-        """Forget products, pictures first; unknown ids are no error."""
-        known = list(dict.fromkeys(product_ids))
-        with self._writing:
-            self._erase(known)
-            while self.moved():
-                self._erase(known)
-
-    @_following
+    @following
     def nearest(
         self, query: Vectors, modality: Modality, *, limit: int, where: Filter | None = None
     ) -> list[list[Candidate]]:
@@ -136,7 +81,7 @@ class DashVectorIndex:
         near = self._texts_near if modality is Modality.TEXT else self._pictures_near
         return [near(query.space, row, most, condition) for row in query.array]
 
-    @_following
+    @following
     def matching(
         self, tokens: Sequence[str], *, limit: int, where: Filter | None = None
     ) -> list[Candidate]:
@@ -157,7 +102,7 @@ class DashVectorIndex:
         found = [Candidate(int(key), score * whole) for key, score in rows if score > 0]
         return sorted(found, key=rank)
 
-    @_following
+    @following
     def hybrid(
         self,
         query: Vectors,
@@ -197,7 +142,7 @@ class DashVectorIndex:
         kept = [Candidate(int(key), score) for key, score in rows if alpha or score > 0]
         return sorted(kept, key=rank)
 
-    @_following
+    @following
     def vectors(
         self, keys: Sequence[RowKey], modality: Modality, space: Space
     ) -> dict[RowKey, Floats]:
@@ -215,7 +160,7 @@ class DashVectorIndex:
             for id, row in rows.items()
         }
 
-    @_following
+    @following
     def revisions(self) -> Iterator[tuple[int, int, int]]:
         """List what both collections hold; writes of this process wait meanwhile."""
         with self._writing:
@@ -224,7 +169,7 @@ class DashVectorIndex:
         shown[:, 0] //= layout.SEATS
         return agreed(text, shown)
 
-    @_following
+    @following
     def counts(self) -> Counts:
         """Count rows."""
         return Counts(
@@ -238,11 +183,6 @@ class DashVectorIndex:
 
     def optimize(self) -> None:
         """Do nothing: the service looks after its rows itself."""
-
-    def close(self) -> None:
-        """Wait for a running write; the connection belongs to the store."""
-        with self._writing:
-            self._latest = None
 
     def _texts_near(self, space: Space, row: Floats, limit: int, condition: str) -> list[Candidate]:
         hits = self._near(self.generation.text, space, row, limit, condition)

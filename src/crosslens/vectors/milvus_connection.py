@@ -14,6 +14,7 @@ from typing import Any, Final
 import grpc
 
 from crosslens.errors import InvalidRequest, MissingExtra, StorageFull, Unavailable
+from crosslens.vectors.following import CollectionGone
 from crosslens.vectors.milvus_abilities import abilities_of
 
 _CHANNEL: Final = {
@@ -33,10 +34,6 @@ _REFUSED: Final = ("auth check failure", "missing authorization", "permission de
 
 _users: Counter[str] = Counter()  # of Milvus Lite files, which all users in a process share
 _opening: Final = threading.Lock()
-
-
-class CollectionGone(Unavailable):
-    """There is no such collection, perhaps because another generation has taken over."""
 
 
 @dataclass(frozen=True, slots=True)

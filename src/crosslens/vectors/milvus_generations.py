@@ -11,8 +11,9 @@ from crosslens.errors import IndexBroken
 from crosslens.values import Modality, Space
 from crosslens.vectors import saved_spec
 from crosslens.vectors.columns import attribute_column, space_column
+from crosslens.vectors.following import CollectionGone
 from crosslens.vectors.index import IndexSpec
-from crosslens.vectors.milvus_connection import CollectionGone, Connection
+from crosslens.vectors.milvus_connection import Connection
 
 SPEC: Final = "crosslens.spec"
 _NAME: Final = "[0-9a-f]{12}"

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import itertools
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Concatenate, Final, ParamSpec, TypeVar, cast
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +15,9 @@ from crosslens.values import Candidate, Floats, Modality, Space, Vectors
 from crosslens.vectors import milvus_rows as engine
 from crosslens.vectors.columns import query_words, space_column, words
 from crosslens.vectors.filters import Filter, check
-from crosslens.vectors.index import Counts, IndexSpec, ProductRows, RowKey
-from crosslens.vectors.milvus_connection import CollectionGone, Connection
+from crosslens.vectors.following import Following, following
+from crosslens.vectors.index import Counts, ProductRows, RowKey
+from crosslens.vectors.milvus_connection import Connection
 from crosslens.vectors.milvus_generations import Generation, Part
 from crosslens.vectors.milvus_keywords import keywords_of
 from crosslens.vectors.milvus_schema import (
@@ -45,26 +45,8 @@ from crosslens.vectors.revisions import agreed
 MAY_BE_UNFLUSHED: Final = 2_000
 PICTURES_PER_PRODUCT: Final = 4.0
 
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
 
-
-def _following(
-    call: Callable[Concatenate[MilvusIndex, _P], _R],
-) -> Callable[Concatenate[MilvusIndex, _P], _R]:
-    @functools.wraps(call)
-    def following(self: MilvusIndex, *args: _P.args, **kwargs: _P.kwargs) -> _R:
-        try:
-            return call(self, *args, **kwargs)
-        except CollectionGone:
-            if not self.moved():
-                raise
-            return call(self, *args, **kwargs)
-
-    return cast("Callable[Concatenate[MilvusIndex, _P], _R]", following)
-
-
-class MilvusIndex:
+class MilvusIndex(Following[Generation]):
     """
     One generation in Milvus: a text collection and a picture collection, each in parts on servers
     that keep one column of vectors per collection.
@@ -84,52 +66,20 @@ class MilvusIndex:
         generation: Generation,
         latest: Callable[[Generation], Generation] | None = None,
     ) -> None:
-        self.generation = generation
+        super().__init__(generation, latest)
         self._milvus = milvus
         self._keywords = keywords_of(milvus)
-        self._latest = latest
         self._unflushed = 0
-        self._writing = threading.Lock()
         self._gate = _Gate()
-
-    @property
-    def spec(self) -> IndexSpec:
-        """What this index was built to hold."""
-        return self.generation.spec
-
-    def follow(self, latest: Callable[[Generation], Generation]) -> None:
-        """Turn to whichever generation is live from now on; see `latest`."""
-        self._latest = latest
 
     def moved(self) -> bool:
         """Turn to the generation that is live now; say whether it is another one."""
-        former = self.generation
-        if self._latest is not None:
-            self.generation = self._latest(former)
-        if self.generation.name == former.name:
+        if not super().moved():
             return False
         self._keywords = keywords_of(self._milvus)
         return True
 
-    @_following
-    def upsert(self, rows: Sequence[ProductRows]) -> None:
-        """Write products, pictures first; see VectorIndex."""
-        latest = list({row.product_id: row for row in rows}.values())
-        with self._writing:
-            self._write(latest)
-            while self.moved():
-                self._write(latest)
-
-    @_following
-    def delete(self, product_ids: Sequence[int]) -> None:
-        """Forget products, pictures first; unknown ids are no error."""
-        known = list(dict.fromkeys(product_ids))
-        with self._writing:
-            self._erase(known)
-            while self.moved():
-                self._erase(known)
-
-    @_following
+    @following
     def nearest(
         self, query: Vectors, modality: Modality, *, limit: int, where: Filter | None = None
     ) -> list[list[Candidate]]:
@@ -142,7 +92,7 @@ class MilvusIndex:
         with self._gate.reading():
             return find(query, min(limit, engine.MOST_HITS), condition)
 
-    @_following
+    @following
     def matching(
         self, tokens: Sequence[str], *, limit: int, where: Filter | None = None
     ) -> list[Candidate]:
@@ -157,7 +107,7 @@ class MilvusIndex:
             hits = self._keywords.matching(name, asked, limit=most, where=condition)
         return sorted(itertools.starmap(Candidate, hits), key=rank)
 
-    @_following
+    @following
     def vectors(
         self, keys: Sequence[RowKey], modality: Modality, space: Space
     ) -> dict[RowKey, Floats]:
@@ -173,7 +123,7 @@ class MilvusIndex:
             rows = engine.vectors(self._milvus, collection, list(named), column)
             return {named[str(name)]: row for name, row in rows}
 
-    @_following
+    @following
     def revisions(self) -> Iterator[tuple[int, int, int]]:
         """List what both collections hold; writes of this process wait meanwhile."""
         of_text = (KEY, REVISION, PICTURES)
@@ -183,7 +133,7 @@ class MilvusIndex:
             shown = _table(engine.scanned(self._milvus, self.generation.pictures, of_pictures), 2)
         return agreed(text, shown)
 
-    @_following
+    @following
     def counts(self) -> Counts:
         """Count rows."""
         with self._gate.reading():
@@ -200,7 +150,7 @@ class MilvusIndex:
         """
         return self._milvus.can.lite and self._unflushed >= MAY_BE_UNFLUSHED
 
-    @_following
+    @following
     def optimize(self) -> None:
         """
         Seal what was written: a server builds graphs of it, Milvus Lite searches it faster.
@@ -212,11 +162,6 @@ class MilvusIndex:
             with alone:
                 engine.flush(self._milvus, self.generation)
             self._unflushed = 0
-
-    def close(self) -> None:
-        """Wait for a running write; the connection belongs to the store."""
-        with self._writing:
-            self._latest = None
 
     def _condition(self, where: Filter | None) -> str:
         types = self.spec.attributes
