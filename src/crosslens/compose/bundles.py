@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from crosslens.compose.cards import FILES, GOLDENS, ComposerCard, format_card, parse_card
-from crosslens.encode.bundles import digest_of, put_in_place
+from crosslens.encode.bundles import digest_of, drafted, fill
 from crosslens.errors import BrokenBundle, NotFound
 from crosslens.values import Floats, Space
 
@@ -78,20 +76,15 @@ def write(folder: Path, card: ComposerCard, files: Mapping[str, bytes | Path]) -
 
     Returns:
         The card as it was written, digests included.
+
+    Raises:
+        BrokenBundle: the folder cannot be written.
+        StorageFull: no room; nothing is left behind.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        for name, content in files.items():
-            raw = content.read_bytes() if isinstance(content, Path) else content
-            (draft / name).write_bytes(raw)
-        written = replace(card, digests={name: digest_of(draft / name) for name in files})
+    with drafted(folder, f"composer {folder.name}") as draft:
+        written = replace(card, digests=fill(draft, files))
         (draft / CARD).write_text(format_card(written), "utf-8")
-        draft.chmod(0o755)  # mkdtemp keeps others out
         verify(draft)
-        put_in_place(draft, folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return written
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -124,32 +125,48 @@ def write_bundle(
     missing = [name for name in card.files if name not in files]
     if missing:
         raise BrokenBundle(f"bundle {card.name}: the card names {missing[0]}, which is not given")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        written = _fill(draft, card, {**files, GOLDENS: dump_goldens(goldens)})
+    with drafted(folder, f"bundle {card.name}") as draft:
+        digests = fill(draft, {**files, GOLDENS: dump_goldens(goldens)})
+        written = replace(card, digests=digests)
+        (draft / CARD).write_text(format_card(written), "utf-8")
         verify(draft)
-        put_in_place(draft, folder)
-    except OSError as exc:
-        if exc.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageFull(f"no room for bundle {card.name} in {folder.parent}") from exc
-        raise BrokenBundle(f"bundle {card.name} cannot be written to {folder}: {exc}") from exc
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return written
 
 
-def _fill(draft: Path, card: Card, files: Mapping[str, bytes | Path]) -> Card:
+@contextlib.contextmanager
+def drafted(folder: Path, what: str) -> Iterator[Path]:
+    """
+    Lend a folder beside a place; it gets that place at the end, or nothing of it stays.
+
+    Args:
+        what: is written, for messages.
+
+    Raises:
+        BrokenBundle: the folder cannot be written.
+        StorageFull: no room.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        yield draft
+        draft.chmod(0o755)  # mkdtemp keeps others out
+        put_in_place(draft, folder)
+    except OSError as exc:
+        if exc.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFull(f"no room for {what} in {folder.parent}") from exc
+        raise BrokenBundle(f"{what} cannot be written to {folder}: {exc}") from exc
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def fill(draft: Path, files: Mapping[str, bytes | Path]) -> dict[str, Digest]:
+    """Write files, each from its content or a path; return their digests."""
     for name, content in files.items():
         if isinstance(content, Path):
             shutil.copyfile(content, draft / name)
         else:
             (draft / name).write_bytes(content)
-    digests = {name: digest_of(draft / name) for name in files}
-    written = replace(card, digests=digests)
-    (draft / CARD).write_text(format_card(written), "utf-8")
-    draft.chmod(0o755)
-    return written
+    return {name: digest_of(draft / name) for name in files}
 
 
 def put_in_place(draft: Path, folder: Path) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import io
-import shutil
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from crosslens.encode.bundles import CARD, GOLDENS, digest_of, put_in_place
-from crosslens.errors import BrokenBundle, NotFound, StorageFull
+from crosslens.encode.bundles import CARD, GOLDENS, digest_of, drafted, fill
+from crosslens.errors import BrokenBundle, NotFound
 from crosslens.generate.cards import (
     FILES,
     GeneratorCard,
@@ -129,23 +126,8 @@ def write_generator(
         BrokenBundle: the folder cannot be written.
         StorageFull: no room; nothing is left behind.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        for name, content in {**files, GOLDENS: drawings.dump()}.items():
-            if isinstance(content, Path):
-                shutil.copyfile(content, draft / name)
-            else:
-                (draft / name).write_bytes(content)
-        digests = {name: digest_of(draft / name) for name in (*FILES, GOLDENS)}
-        written = replace(card, digests=digests)
+    with drafted(folder, f"generator {card.name}") as draft:
+        written = replace(card, digests=fill(draft, {**files, GOLDENS: drawings.dump()}))
         (draft / CARD).write_text(format_generator_card(written), "utf-8")
-        draft.chmod(0o755)
-        put_in_place(draft, folder)
-    except OSError as exc:
-        if exc.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageFull(f"no room for generator {card.name} in {folder.parent}") from exc
-        raise BrokenBundle(f"generator {card.name} cannot be written: {exc}") from exc
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        verify_generator(draft)
     return written
