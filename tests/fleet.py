@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -15,11 +16,19 @@ from typing import Any, Protocol
 
 import httpx
 
+import kafka_mock
 import milvus_server
 from milvus_server import MilvusServer
-from servers import SqlServer, await_port, free_port, mariadb
+from servers import SqlServer, await_port, free_port, mariadb, private_folder
 
 AGAIN_S = 0.3
+TOPIC = "changes"
+# what a broker forgets is published again soon, and the dead leave their group soon
+KAFKA = {
+    "kafka_topic": TOPIC,
+    "kafka_lease_s": "20",
+    "kafka_options": json.dumps({"session.timeout.ms": "6000", "reconnect.backoff.max.ms": "1000"}),
+}
 PATIENCE_S = 300.0
 
 
@@ -149,12 +158,40 @@ class Vectors:
         return _shot(self.server.running)
 
 
+@dataclass(eq=False)
+class Kafka:
+    """The mock of librdkafka, at the same address after each kill, and with nothing in it."""
+
+    folder: Path
+    port: int = field(default_factory=free_port)
+    running: subprocess.Popen[bytes] | None = None
+    name: str = "kafka"
+
+    def start(self) -> None:
+        own = [sys.executable, kafka_mock.__file__, str(self.port), TOPIC, f"{TOPIC}.dead"]
+        with (self.folder / "log").open("ab") as log:
+            self.running = subprocess.Popen(own, stdout=log, stderr=log)
+        try:
+            await_port(self.port, self.running, self.folder)
+        except RuntimeError as exc:
+            raise Away(self.name) from exc
+
+    def kill(self) -> None:
+        if self.running is not None:
+            self.running.kill()
+            self.running.wait()
+
+    def shoot(self) -> bool:
+        return _shot(self.running)
+
+
 @dataclass
 class Fleet:
     """All of them; they share one home, and what the settings name."""
 
     database: Database
     vectors: Vectors
+    brokers: Sequence[Kafka]
     apis: Sequence[Crosslens]
     workers: Sequence[Crosslens]
     settings: Mapping[str, str]
@@ -164,7 +201,7 @@ class Fleet:
     @property
     def members(self) -> list[Member]:
         """Who can be killed."""
-        return [*self.apis, *self.workers, self.database, self.vectors]
+        return [*self.apis, *self.workers, self.database, self.vectors, *self.brokers]
 
     @property
     def urls(self) -> list[str]:
@@ -220,7 +257,7 @@ class Fleet:
     def _ended(self) -> list[Member]:
         """Who ended by itself: a Milvus does that when it was too slow for its own lease."""
         running = {
-            **{member: member.running for member in (*self.apis, *self.workers)},
+            **{who: who.running for who in (*self.apis, *self.workers, *self.brokers)},
             self.database: self.database.running,
             self.vectors: self.vectors.server.running,
         }
@@ -261,6 +298,7 @@ def fleet(
     apis: int = 1,
     workers: int = 1,
     vectors: MilvusServer | None = None,
+    brokered: bool = False,
     **settings: str,
 ) -> Iterator[Fleet]:
     """
@@ -268,6 +306,7 @@ def fleet(
 
     Args:
         vectors: a Milvus that runs already, and goes on afterwards; None: one of its own.
+        brokered: whether changes travel by way of a broker.
 
     Raises:
         Absent: a server is not installed.
@@ -277,19 +316,22 @@ def fleet(
         milvus = vectors or stack.enter_context(milvus_server.milvus(missed_s=10))
         shared = {"catalog_url": sql.new_database(), "lease_s": "5", "keep_vectors": "false"}
         shared |= milvus.settings | {"milvus_prefix": f"fleet{free_port()}"} | settings
+        brokers = [Kafka(stack.enter_context(private_folder()))] if brokered else []
+        for broker in brokers:
+            shared |= KAFKA | {"kafka_servers": f"127.0.0.1:{broker.port}"}
         named = {f"CROSSLENS_{name.upper()}": value for name, value in shared.items()}
         own = dict(os.environ) | named  # noqa: TID251 - of children
         answering = [Crosslens(f"api {n}", home, own, "api") for n in range(apis)]
         settling = [Crosslens(f"worker {n}", home, own, "worker") for n in range(workers)]
         database, vectors_ = Database(sql, sql.process), Vectors(milvus)
-        all_ = Fleet(database, vectors_, answering, settling, shared, own, home)
+        all_ = Fleet(database, vectors_, brokers, answering, settling, shared, own, home)
         stack.callback(_end, all_)
-        for member in (*answering, *settling):
+        for member in (*brokers, *answering, *settling):
             member.start()
         all_.await_ready()
         yield all_
 
 
 def _end(all_: Fleet) -> None:
-    for member in (*all_.apis, *all_.workers, all_.database):
+    for member in (*all_.apis, *all_.workers, *all_.brokers, all_.database):
         member.kill()

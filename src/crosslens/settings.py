@@ -154,6 +154,12 @@ class Settings(BaseSettings):
     kafka_partitions: int = Field(
         12, ge=1, le=10_000, description="partitions of the topic where it is not there yet"
     )
+    kafka_lease_s: float = Field(
+        900.0,
+        gt=0,
+        description="seconds after which a change that was published and is not settled is taken "
+        "for lost and published again",
+    )
     kafka_options: dict[str, str] = Field(
         default_factory=dict,
         repr=False,

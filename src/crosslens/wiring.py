@@ -91,6 +91,7 @@ if TYPE_CHECKING:
     from crosslens.api.services import Bounds
     from crosslens.catalog.exposure_log import ExposureLog
     from crosslens.encode.remote import EncodeClient
+    from crosslens.indexing.kafka import Broker
     from crosslens.rpc.server import Server, Tls
 
 
@@ -765,16 +766,9 @@ class App:
         if not self.settings.kafka_servers:
             yield self.catalog
             return
-        from crosslens.indexing.kafka import Broker, KafkaQueue, Relay, make_topics
+        from crosslens.indexing.kafka import KafkaQueue, Relay, make_topics
 
-        own = self.settings
-        broker = Broker(
-            own.kafka_servers,
-            own.kafka_topic,
-            own.kafka_group,
-            own.kafka_partitions,
-            own.kafka_options,
-        )
+        broker = self._broker
         make_topics(broker)
         relay, ended = Relay(self.catalog, broker), threading.Event()
         thread = threading.Thread(target=relay.run, args=(ended,), name="relay")
@@ -788,6 +782,26 @@ class App:
             ended.set()
             queue.close()
             thread.join()
+
+    @property
+    def _broker(self) -> Broker:
+        from crosslens.indexing.kafka import Broker
+
+        own = self.settings
+        return Broker(
+            own.kafka_servers,
+            topic=own.kafka_topic,
+            group=own.kafka_group,
+            partitions=own.kafka_partitions,
+            lease_s=own.kafka_lease_s,
+            options=own.kafka_options,
+        )
+
+    @cached_property
+    def _broker_probe(self) -> Callable[[], dict[str, Any]]:
+        from crosslens.indexing.kafka import Lookout
+
+        return Lookout(self._broker).look
 
     def require_shared(self) -> None:
         """
@@ -845,7 +859,7 @@ class App:
             scan=lambda step: self.duplicate_scanner.scan(step),
             models=serving.models,
             bundles=serving.bundles,
-            probes=self.probes(),
+            probes=self.probes(working=working),
             gauges={"queue_lag": lambda: self._lag()} if self.settings.kafka_servers else {},
             rebuild=serving.rebuild,
             use=serving.use,
@@ -865,13 +879,15 @@ class App:
             end = tracing.begin(service, url=own.traces_url, ratio=own.traces_ratio)
             self._closing.callback(end)
 
-    def probes(self) -> dict[str, Callable[[], dict[str, Any]]]:
-        """Return what asks the parts elsewhere whether they answer."""
+    def probes(self, *, working: bool = True) -> dict[str, Callable[[], dict[str, Any]]]:
+        """Return what asks the parts elsewhere whether they answer; the broker's, if it works."""
         probes: dict[str, Callable[[], dict[str, Any]]] = {}
         if self.settings.encoder_url:
             probes["encoder"] = lambda: {"models": self.encode_client.names()}
         if self.settings.media_url:
             probes["media"] = self.media_bucket.probe
+        if self.settings.kafka_servers and working:
+            probes["kafka"] = lambda: self._broker_probe()
         return probes
 
     def product(self, product_id: int) -> Product:

@@ -422,6 +422,27 @@ class TestChanges:
         catalog.settle(taken, owner="b")
         assert catalog.backlog() == Backlog(0, 0, 0, 0.0)
 
+    def test_a_lease_is_prolonged_while_it_is_the_owners(self, catalog, clock):
+        insert(catalog)
+        taken = lease(catalog, "a")
+        catalog.prolong(taken, lease_s=10 * LEASE_S, owner="stranger")
+        catalog.prolong(taken, lease_s=10 * LEASE_S, owner="a")
+        clock.advance(9 * LEASE_S)
+        assert lease(catalog, "b") == []
+        clock.advance(LEASE_S)
+        assert lease(catalog, "b") == taken
+
+    def test_prolonging_keeps_nothing_that_is_settled_or_was_announced_again(self, catalog, clock):
+        first, second = insert(catalog), insert(catalog)
+        taken = lease(catalog, "a")
+        catalog.settle(taken[:1], owner="a")
+        with catalog.transaction() as writes:
+            writes.update(second.id, ProductFields("newer"), ())
+        catalog.prolong(taken, lease_s=10 * LEASE_S, owner="a")
+        clock.advance(LEASE_S)
+        assert [change.product_id for change in lease(catalog, "b")] == [second.id]
+        assert first.id not in catalog.waiting([first.id, second.id])
+
     def test_a_lease_that_ran_out_unnoticed_can_still_be_settled(self, catalog, clock):
         insert(catalog)
         late = lease(catalog, "a")

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,19 @@ from crosslens.catalog.memory import MemoryCatalog
 from crosslens.catalog.product import ProductFields
 from crosslens.catalog.sql import SqlCatalog
 from crosslens.errors import Unavailable
-from crosslens.indexing.kafka import DEAD, OWNER, Broker, KafkaQueue, Relay, make_topics
+from crosslens.indexing.kafka import (
+    DEAD,
+    OWNER,
+    Broker,
+    KafkaQueue,
+    Lookout,
+    Relay,
+    make_topics,
+)
 from crosslens.indexing.worker import Pace, Worker
 from crosslens.settings import load
 from crosslens.wiring import build
+from fakes import FakeClock
 from house import House
 
 confluent_kafka = pytest.importorskip("confluent_kafka")
@@ -60,11 +70,11 @@ def add(catalog: Any, count: int) -> None:
             writes.insert(ProductFields(f"product {n}"), ())
 
 
-def arrived(queue: KafkaQueue, count: int, *, within_s: float = 30) -> list[Any]:
+def arrived(queue: KafkaQueue, count: int, *, lease_s: float = 60) -> list[Any]:
     found: list[Any] = []
-    until = time.monotonic() + within_s
+    until = time.monotonic() + 30
     while len(found) < count and time.monotonic() < until:
-        found += queue.lease(limit=100, lease_s=60, owner="me")
+        found += queue.lease(limit=100, lease_s=lease_s, owner="me")
     return found
 
 
@@ -118,6 +128,34 @@ def test_what_was_not_settled_goes_to_the_next_consumer(catalog, broker):
     with closing(KafkaQueue(catalog, broker)) as second:
         again = {change.product_id for change in arrived(second, len(kept))}
     assert kept <= again
+
+
+def test_what_a_worker_took_and_did_not_settle_in_time_is_given_out_again(catalog, broker):
+    add(catalog, 3)
+    Relay(catalog, broker).drain()
+    with closing(KafkaQueue(catalog, broker)) as queue:
+        changes = arrived(queue, 3, lease_s=2.0)
+        queue.settle(changes[:1], owner="me")
+        again = {change.product_id for change in arrived(queue, 2)}
+        assert again == {change.product_id for change in changes[1:]}
+
+
+def test_what_the_broker_has_lost_is_published_again(broker):
+    clock = FakeClock()
+    catalog = MemoryCatalog(clock)
+    add(catalog, 3)
+    relay = Relay(catalog, replace(broker, lease_s=900))
+    assert relay.drain() == 3
+    clock.advance(899)
+    assert relay.drain() == 0
+    clock.advance(1)
+    assert relay.drain() == 3
+
+
+def test_a_broker_is_seen_to_answer_or_to_be_away(broker):
+    assert Lookout(broker).look() == {"topic": broker.topic, "partitions": 4}
+    with pytest.raises(Unavailable, match=r"Kafka at 127.0.0.1:1 failed"):
+        Lookout(Broker("127.0.0.1:1")).look()
 
 
 def test_a_group_shares_the_products_and_each_has_its_own(catalog, broker):

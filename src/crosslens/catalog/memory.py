@@ -158,6 +158,15 @@ class MemoryCatalog:
                 self._set(change.product_id, owner=owner, until=until, due_at=until)
             return taken
 
+    def prolong(self, changes: Sequence[Change], *, lease_s: float, owner: str) -> None:
+        """Let leases that are still the owner's end later."""
+        with self._lock:
+            until = self._clock() + timedelta(seconds=lease_s)
+            for change in changes:
+                row = self._announced.get(change.product_id)
+                if row is not None and row.owner == owner and row.change.id == change.id:
+                    self._set(change.product_id, until=until, due_at=until)
+
     def settle(self, changes: Sequence[Change], *, owner: str) -> None:
         """Acknowledge changes whose lease is still the owner's."""
         with self._lock:

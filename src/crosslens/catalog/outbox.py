@@ -71,6 +71,11 @@ _SETTLE = (
     .where(_unchanged)
     .values(state=SETTLED, lease_owner=None, lease_until=0, tries=0, error=None)
 )
+_PROLONG = (
+    update(changes)
+    .where(_unchanged, _waits)
+    .values(lease_until=bindparam("until"), due_at=bindparam("until"))
+)
 _RELEASE = update(changes).where(_mine).values(lease_owner=None, lease_until=0, due_at=_now)
 _POSTPONE = (
     update(changes)
@@ -145,6 +150,15 @@ def lease(connection: Connection, *, limit: int, owner: str, now: int, until: in
     for part in chunks(change.product_id for change in taken):
         connection.execute(_LEASE, {"ids": part, "owner": owner, "until": until})
     return taken
+
+
+def prolong(connection: Connection, leased: Sequence[Change], *, owner: str, until: int) -> None:
+    """Let leases end later, where they are still the owner's and nothing was announced since."""
+    for part in chunks(leased):
+        ids = [change.id for change in part]
+        products = [change.product_id for change in part]
+        held = {"ids": ids, "products": products, "owner": owner}
+        connection.execute(_PROLONG, {**held, "until": until})
 
 
 def settle(connection: Connection, leased: Sequence[Change], *, owner: str, now: int) -> None:

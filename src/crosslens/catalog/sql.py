@@ -180,6 +180,13 @@ class SqlCatalog:
             )
         )
 
+    def prolong(self, changes: Sequence[Change], *, lease_s: float, owner: str) -> None:
+        """Let leases that are still the owner's end later."""
+        until = as_micros(self._clock()) + _micros(lease_s)
+        self._written(
+            lambda connection: outbox.prolong(connection, changes, owner=owner, until=until)
+        )
+
     def settle(self, changes: Sequence[Change], *, owner: str) -> None:
         """Acknowledge changes whose lease is still the owner's."""
         now = as_micros(self._clock())

@@ -156,6 +156,14 @@ class CatalogStore(Protocol):
         """
         ...
 
+    def prolong(self, changes: Sequence[Change], *, lease_s: float, owner: str) -> None:
+        """
+        Let the leases of these changes end in `lease_s` seconds.
+
+        What is not the owner's any more, or was announced again since, stays as it is.
+        """
+        ...
+
     def settle(self, changes: Sequence[Change], *, owner: str) -> None:
         """
         Acknowledge: forget everything announced for these products up to each change's id.

@@ -8,13 +8,13 @@ is published again when its lease runs out; what comes twice is settled twice, w
 
 from __future__ import annotations
 
-import heapq
 import json
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from time import monotonic
 from typing import Any
 
@@ -22,17 +22,19 @@ from crosslens.catalog.changes import Backlog, Change
 from crosslens.catalog.product import Product
 from crosslens.catalog.store import CatalogStore
 from crosslens.errors import CrosslensError, MissingExtra, Unavailable
+from crosslens.indexing.underway import Underway
 from crosslens.telemetry import logger
 
 OWNER = "kafka"  # of all leases that are out for delivery
 DEAD = ".dead"  # ending of the topic with what was parked
 
-_LEASE_S = 900.0
+_PUBLISH_S = 30.0  # a relay that dies before it has published keeps nobody waiting for longer
 _IN_FLIGHT = 20_000  # leased at most, so that a slow group gets nothing twice
 _BATCH = 500
 _PATIENCE_S = 10.0
 _POLL_S = 0.2
 _AGAIN_S = 5.0
+_LOOK_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class Broker:
         servers: host:port, several with commas.
         group: workers of one group share the changes.
         partitions: of the topic, if it is made here; more workers than that have nothing to do.
+        lease_s: seconds after which what is not settled is taken for lost and published again.
         options: further ones of librdkafka, such as security.protocol and sasl.password.
     """
 
@@ -51,6 +54,7 @@ class Broker:
     topic: str = "crosslens.changes"
     group: str = "crosslens"
     partitions: int = 12
+    lease_s: float = 900.0
     options: Mapping[str, str] = field(default_factory=dict)
 
     def config(self, **own: Any) -> dict[str, Any]:
@@ -83,6 +87,34 @@ def make_topics(broker: Broker) -> None:
                     raise
 
 
+class Lookout:
+    """
+    Look whether the broker answers.
+
+    Raises:
+        MissingExtra: the extra `kafka` is not installed.
+    """
+
+    def __init__(self, broker: Broker) -> None:
+        _library()
+        from confluent_kafka.admin import AdminClient
+
+        self._broker = broker
+        self._client = AdminClient(broker.config())
+
+    def look(self) -> dict[str, Any]:
+        """
+        Return the topic and its partitions; 0 until a worker has made it.
+
+        Raises:
+            Unavailable: the broker does not answer.
+        """
+        with _explained(self._broker):
+            topics = self._client.list_topics(timeout=_LOOK_S).topics
+        known = topics.get(self._broker.topic)
+        return {"topic": self._broker.topic, "partitions": len(known.partitions) if known else 0}
+
+
 class Relay:
     """
     Publish what is due; several may run at once.
@@ -94,9 +126,7 @@ class Relay:
     def __init__(self, catalog: CatalogStore, broker: Broker) -> None:
         self._catalog = catalog
         self._broker = broker
-        self._producer = _library().Producer(
-            broker.config(enable_idempotence=True, message_timeout_ms=int(_PATIENCE_S * 1_000))
-        )
+        self._producer = self._connected()
 
     def drain(self) -> int:
         """
@@ -108,10 +138,11 @@ class Relay:
         published = 0
         while (room := _IN_FLIGHT - self._catalog.backlog().leased) > 0:
             limit = min(room, _BATCH)
-            changes = self._catalog.lease(limit=limit, lease_s=_LEASE_S, owner=OWNER)
+            changes = self._catalog.lease(limit=limit, lease_s=_PUBLISH_S, owner=OWNER)
             if not changes:
                 break
             self._publish(changes)
+            self._catalog.prolong(changes, lease_s=self._broker.lease_s, owner=OWNER)
             published += len(changes)
         return published
 
@@ -125,22 +156,43 @@ class Relay:
                 logger("relay").warning("relay waits", error=str(exc))
                 stop.wait(_AGAIN_S)
 
+    def _connected(self) -> Any:
+        patience = int(_PATIENCE_S * 1_000)
+        return _library().Producer(
+            self._broker.config(enable_idempotence=True, message_timeout_ms=patience)
+        )
+
     def _publish(self, changes: Sequence[Change]) -> None:
         left = {change.product_id: change for change in changes}
-        with _explained(self._broker):
-            for change in changes:
-                self._producer.produce(
-                    self._broker.topic,
-                    key=str(change.product_id),
-                    value=_written(change),
-                    on_delivery=_forgetter(left, change.product_id),
-                )
-            self._producer.flush(_PATIENCE_S + 1)
+        try:
+            with _explained(self._broker):
+                self._send(changes, left)
+        except Unavailable as exc:
+            self._give_back(left.values(), exc)
+            raise
         if left:
-            reason = f"Kafka at {self._broker.servers} does not take changes"
-            for change in left.values():
-                self._catalog.postpone(change, owner=OWNER, error=reason, delay_s=_AGAIN_S)
-            raise Unavailable(reason, hint="is it running, and does kafka_servers name it?")
+            refused = Unavailable(
+                f"Kafka at {self._broker.servers} does not take changes",
+                hint="is it running, and does kafka_servers name it?",
+            )
+            self._give_back(left.values(), refused)
+            raise refused
+
+    def _send(self, changes: Sequence[Change], left: dict[int, Change]) -> None:
+        for change in changes:
+            self._producer.produce(
+                self._broker.topic,
+                key=str(change.product_id),
+                value=_written(change),
+                on_delivery=_forgetter(left, change.product_id),
+            )
+        self._producer.flush(_PATIENCE_S + 1)
+
+    def _give_back(self, left: Iterable[Change], why: Unavailable) -> None:
+        """Make changes due again soon, of a new producer: one may be done for by what happened."""
+        self._producer = self._connected()
+        for change in left:
+            self._catalog.postpone(change, owner=OWNER, error=why.message, delay_s=_AGAIN_S)
 
 
 class KafkaQueue:
@@ -157,8 +209,7 @@ class KafkaQueue:
         library = _library()
         self._catalog = catalog
         self._broker = broker
-        self._open = _Offsets()
-        self._later: list[tuple[float, int, Change]] = []
+        self._underway = Underway()
         self._producer = library.Producer(broker.config(enable_idempotence=True))
         self._consumer = library.Consumer(
             broker.config(
@@ -175,18 +226,36 @@ class KafkaQueue:
 
     def lease(self, *, limit: int, lease_s: float, owner: str) -> list[Change]:
         """
-        Take what has arrived, a product once with its newest change.
+        Take what has arrived, a product once with its newest change; and what was taken `lease_s`
+        ago and is neither settled nor postponed.
 
         Raises:
             Unavailable: the broker does not answer.
         """
-        taken = {change.product_id: change for change in self._due_again(limit)}
-        with _explained(self._broker):
-            for message in self._consumer.consume(max(limit - len(taken), 0), _POLL_S):
-                change = self._received(message)
-                if change is not None and change.id >= taken.get(change.product_id, change).id:
-                    taken[change.product_id] = change
+        now = monotonic()
+        again = islice(self._underway.due(now), max(limit, 0))
+        taken = {change.product_id: change for change in again}
+        for change in self._arrived(limit - len(taken)):
+            if change.id >= taken.get(change.product_id, change).id:
+                taken[change.product_id] = change
+        for change in taken.values():
+            self._underway.lend(change, until=now + lease_s)
         return list(taken.values())
+
+    def _arrived(self, limit: int) -> list[Change]:
+        with _explained(self._broker):
+            messages = self._consumer.consume(max(limit, 0), _POLL_S)
+        sound = [message for message in messages if message.error() is None]
+        if not sound:  # else what is broken is told again
+            self._complain(messages)
+        found = [self._received(message) for message in sound]
+        return [change for change in found if change is not None]
+
+    def _complain(self, messages: Sequence[Any]) -> None:
+        unknown = _library().KafkaError.UNKNOWN_TOPIC_OR_PART  # made, but not everywhere yet
+        for error in (message.error() for message in messages):
+            if error.code() != unknown:
+                raise Unavailable(f"Kafka at {self._broker.servers}: {error.str()}")
 
     def read(self, product_ids: Sequence[int]) -> dict[int, Product]:
         """Read products by id."""
@@ -203,7 +272,7 @@ class KafkaQueue:
         """Keep a change for later, uncommitted; or park it, and say so in the topic of the dead."""
         if not park:
             again = replace(change, tries=change.tries + 1)
-            heapq.heappush(self._later, (monotonic() + delay_s, change.id, again))
+            self._underway.lend(again, until=monotonic() + delay_s)
             return
         self._catalog.postpone(change, owner=OWNER, error=error, delay_s=0, park=True)
         self._bury(str(change.product_id), _written(change, error=error))
@@ -225,7 +294,7 @@ class KafkaQueue:
         """Count the messages of this consumer's partitions that are not settled, as last heard."""
         with _explained(self._broker):
             ahead = sum(self._ahead(place) for place in self._consumer.assignment())
-        return ahead + self._open.waiting
+        return ahead + self._underway.waiting
 
     def close(self) -> None:
         """Leave the group; what is not committed goes to the others."""
@@ -237,27 +306,24 @@ class KafkaQueue:
         [reached] = self._consumer.position([place])
         return int(heard[1] - reached.offset) if heard and min(heard[1], reached.offset) >= 0 else 0
 
-    def _due_again(self, limit: int) -> Iterator[Change]:
-        now = monotonic()
-        while limit > 0 and self._later and self._later[0][0] <= now:
-            limit -= 1
-            yield heapq.heappop(self._later)[2]
-
     def _received(self, message: Any) -> Change | None:
-        if message.error() is not None:
-            if message.error().code() == _library().KafkaError.UNKNOWN_TOPIC_OR_PART:
-                return None  # made, but not everywhere yet
-            raise Unavailable(f"Kafka at {self._broker.servers}: {message.error().str()}")
         place, offset = (message.topic(), message.partition()), message.offset()
         try:
             change = _read(message.value())
         except (ValueError, KeyError, TypeError) as exc:
-            self._bury(message.key(), message.value())
-            logger("worker").warning("a message that is no change", error=str(exc), offset=offset)
-            self._open.pass_over(place, offset)
+            self._underway.pass_over(place, offset)
+            self._bury_stranger(message, str(exc))
             return None
-        self._open.add(place, offset, change)
+        self._underway.add(place, offset, change)
         return change
+
+    def _bury_stranger(self, message: Any, why: str) -> None:
+        where = {"topic": message.topic(), "offset": message.offset()}
+        logger("worker").warning("a message that is no change", error=why, **where)
+        try:
+            self._bury(message.key(), message.value())
+        except Unavailable as exc:  # nothing of ours is lost with it
+            logger("worker").warning("it is not buried", error=exc.message, **where)
 
     def _bury(self, key: Any, value: Any) -> None:
         with _explained(self._broker):
@@ -269,7 +335,7 @@ class KafkaQueue:
 
     def _done(self, changes: Sequence[Change]) -> None:
         library = _library()
-        ends = self._open.close(changes)
+        ends = self._underway.close(changes)
         if not ends:
             return
         places = [library.TopicPartition(topic, n, end) for (topic, n), end in ends.items()]
@@ -279,48 +345,7 @@ class KafkaQueue:
             logger("worker").warning("offsets not committed", error=str(exc))
 
     def _revoked(self, _consumer: Any, places: Sequence[Any]) -> None:
-        self._open.drop({(place.topic, place.partition) for place in places})
-
-
-class _Offsets:
-    """Which messages are not settled yet, so that none is committed before those in front of it."""
-
-    def __init__(self) -> None:
-        self._waiting: dict[tuple[str, int], dict[int, Change]] = {}
-        self._next: dict[tuple[str, int], int] = {}
-
-    @property
-    def waiting(self) -> int:
-        """How many messages have arrived and are not settled."""
-        return sum(map(len, self._waiting.values()))
-
-    def add(self, place: tuple[str, int], offset: int, change: Change) -> None:
-        """Note a message that has arrived."""
-        self._waiting.setdefault(place, {})[offset] = change
-        self.pass_over(place, offset)
-
-    def pass_over(self, place: tuple[str, int], offset: int) -> None:
-        """Note that everything up to here has arrived."""
-        self._waiting.setdefault(place, {})
-        self._next[place] = max(offset + 1, self._next.get(place, 0))
-
-    def close(self, changes: Sequence[Change]) -> dict[tuple[str, int], int]:
-        """Forget what these changes settle; return up to where each place may be committed."""
-        newest = {change.product_id: change.id for change in changes}
-        ends = {}
-        for place, waiting in self._waiting.items():
-            settled = [n for n, c in waiting.items() if c.id <= newest.get(c.product_id, -1)]
-            for offset in settled:
-                del waiting[offset]
-            if settled:
-                ends[place] = min(waiting, default=self._next[place])
-        return ends
-
-    def drop(self, places: set[tuple[str, int]]) -> None:
-        """Forget places that others have now."""
-        for place in places:
-            self._waiting.pop(place, None)
-            self._next.pop(place, None)
+        self._underway.drop({(place.topic, place.partition) for place in places})
 
 
 def _written(change: Change, **more: str) -> bytes:
