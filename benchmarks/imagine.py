@@ -39,7 +39,7 @@ class Imagining:
     studio: Studio
 
     def search(self, request: SearchRequest) -> Answer:
-        picture = self.studio.imagine(request.words)
+        picture = self.studio.imagine(request.words).content
         return self.engine.search(replace(request, pictures=(picture,), imagined=True))
 
     def search_many(self, requests: list[SearchRequest]) -> list[Answer]:

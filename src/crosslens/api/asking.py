@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 from crosslens.api.answers import written
 from crosslens.api.schemas import SearchIn, answer_object, staged_object
@@ -11,6 +12,9 @@ from crosslens.search.engine import Searcher
 from crosslens.search.present import Answer
 from crosslens.search.request import SearchRequest
 from crosslens.search.stage import Asking, Stage
+
+Imagined: TypeAlias = Mapping[str, Any] | None
+"""The picture that was drawn for a question, as answers tell it."""
 
 _SHALLOW = 100  # hits from the best one on
 
@@ -24,17 +28,21 @@ def is_light(asked: SearchIn) -> bool:
     return not heavy and asked.offset + asked.limit <= _SHALLOW
 
 
-def answer(engine: Searcher, asked: SearchIn, pictures: tuple[bytes, ...]) -> bytes:
+def answer(
+    engine: Searcher, asked: SearchIn, pictures: tuple[bytes, ...], imagined: Imagined = None
+) -> bytes:
     """
     Answer a question: JSON.
 
     Raises:
         CrosslensError: see SearchEngine.search.
     """
-    return _written(engine.search(asked.to_request(pictures)))
+    return written(answer_object(engine.search(asked.to_request(pictures))) | _told(imagined))
 
 
-def staged(stage: Stage | None, asked: SearchIn, pictures: tuple[bytes, ...]) -> bytes:
+def staged(
+    stage: Stage | None, asked: SearchIn, pictures: tuple[bytes, ...], imagined: Imagined = None
+) -> bytes:
     """
     Answer a question within a scene: JSON.
 
@@ -45,7 +53,8 @@ def staged(stage: Stage | None, asked: SearchIn, pictures: tuple[bytes, ...]) ->
     if stage is None or asked.scene is None:
         raise NotFound("this service has no scenes")
     asking = Asking(asked.scene, asked.user, asked.experiments, asked.debug)
-    return written(staged_object(stage.search(asked.to_request(pictures), asking)))
+    found = stage.search(asked.to_request(pictures), asking)
+    return written(staged_object(found) | _told(imagined))
 
 
 def answers(engine: Searcher, asked: Sequence[SearchIn]) -> list[bytes | CrosslensError]:
@@ -54,7 +63,7 @@ def answers(engine: Searcher, asked: Sequence[SearchIn]) -> list[bytes | Crossle
     sound = [request for request in requests if isinstance(request, SearchRequest)]
     found = iter(engine.search_many(sound))
     outcomes = [r if isinstance(r, CrosslensError) else next(found) for r in requests]
-    return [_written(each) if isinstance(each, Answer) else each for each in outcomes]
+    return [written(answer_object(each)) if isinstance(each, Answer) else each for each in outcomes]
 
 
 def _request(asked: SearchIn) -> SearchRequest | CrosslensError:
@@ -64,5 +73,5 @@ def _request(asked: SearchIn) -> SearchRequest | CrosslensError:
         return exc
 
 
-def _written(found: Answer) -> bytes:
-    return written(answer_object(found))
+def _told(imagined: Imagined) -> dict[str, Any]:
+    return {} if imagined is None else {"imagined": imagined}

@@ -9,20 +9,21 @@ from functools import partial
 from time import monotonic
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import Field
 
 from crosslens.api import bodies, openapi
 from crosslens.api.answers import json_response, written
 from crosslens.api.entrance import allow, runtime_of
 from crosslens.api.keys import Role
+from crosslens.api.problems import problem, request_id_of
 from crosslens.api.runtime import Runtime
-from crosslens.api.schemas import AttributeIn, ProductOut, Wire, product_object
+from crosslens.api.schemas import AttributeIn, MadeOut, ProductOut, Wire, product_object
 from crosslens.api.tasks import Progress
 from crosslens.api.upkeep import TaskId, TaskOut
 from crosslens.catalog.product import MAX_DESCRIPTION, MAX_TITLE, ProductFields
-from crosslens.errors import NotFound
-from crosslens.generate.generator import silent
+from crosslens.errors import CrosslensError, NotFound, Overloaded
+from crosslens.generate.generator import About, silent, size_of
 from crosslens.generate.provenance import read_provenance
 from crosslens.generate.studio import Made, Studio
 from crosslens.generate.wish import MAX_GUIDANCE, MAX_PROMPT, MAX_STEPS, MOST, SEEDS, Wish
@@ -82,15 +83,6 @@ class GenerateIn(Wire):
         )
 
 
-class MadeOut(Wire):
-    """A picture that was drawn; asked for alone with its seed, it is the same."""
-
-    sha256: str
-    url: str
-    size: int
-    seed: int | None
-
-
 class GenerateOut(Wire):
     """The pictures, and the product that was added with them."""
 
@@ -102,7 +94,7 @@ class GenerateOut(Wire):
 
 
 class GeneratorOut(Wire):
-    """What draws unless told otherwise; `generators` are all that may be named."""
+    """What draws, and all that may be named; `error`: why it cannot, then nothing else is known."""
 
     generators: list[str]
     name: str
@@ -113,6 +105,7 @@ class GeneratorOut(Wire):
     guidance: float
     licence: str
     note: str
+    error: str | None
 
 
 @router.post(
@@ -129,9 +122,13 @@ async def generate(request: Request) -> Response:
     sent = await bodies.receive(request)
     body = await bodies.parsed(sent.content or b"{}", GenerateIn, runtime.lanes.draw)
     wish, studio = body.wish(), studio_of(runtime)
+    about = studio.known(body.generator or "")
+    if about is not None:
+        size_of(wish, about)
     work = partial(_generated, runtime, studio, body, wish)
     if not body.background and body.n <= AT_ONCE:
-        about = await runtime.lanes.draw.run(studio.about, body.generator or "")
+        if about is None:
+            about = await runtime.lanes.draw.run(studio.about, body.generator or "")
         if about.native_px <= MOST_NATIVE:
             return json_response(written(await runtime.lanes.draw.run(work, _quiet)))
     task = runtime.drawings.submit("generate", work, about=wish.prompt[:100])
@@ -139,14 +136,25 @@ async def generate(request: Request) -> Response:
 
 
 @router.get(
-    "/generate", dependencies=[Reads], response_model=GeneratorOut, responses=openapi.problems(404)
+    "/generate",
+    dependencies=[Reads],
+    response_model=GeneratorOut,
+    responses=openapi.problems(404, 422),
 )
-async def show_generator(request: Request) -> Response:
+async def show_generator(
+    request: Request,
+    generator: Annotated[
+        str | None, Query(min_length=1, max_length=500, description="which; the first unless said")
+    ] = None,
+) -> Response:
     """Say what draws here."""
     runtime = runtime_of(request)
     studio = studio_of(runtime)
-    about = await runtime.lanes.read.run(studio.about)
-    return json_response(written({"generators": list(studio.names), **asdict(about)}))
+    about, error = studio.known(generator or ""), None
+    if about is None:
+        about, error = await _loaded(request, runtime, studio.named(generator or ""))
+    told = {"generators": list(studio.names), **asdict(about), "error": error}
+    return json_response(written(told))
 
 
 @router.get(
@@ -196,6 +204,18 @@ def studio_of(runtime: Runtime) -> Studio:
     return runtime.services.studio
 
 
+async def _loaded(request: Request, runtime: Runtime, name: str) -> tuple[About, str | None]:
+    """Load a generator where drawings wait, for that may take long; say why it cannot be."""
+    lane = runtime.lanes.draw
+    try:
+        with lane.admission():
+            return await lane.run(studio_of(runtime).about, name), None
+    except Overloaded:
+        raise
+    except CrosslensError as exc:
+        return About(name, (), 0, (), 0, 0.0), problem(exc, request_id_of(request))["detail"]
+
+
 def _generated(
     runtime: Runtime, studio: Studio, body: GenerateIn, wish: Wish, progress: Progress
 ) -> Mapping[str, Any]:
@@ -212,7 +232,7 @@ def _generated(
     return {
         "generator": made[0].provenance.generator,
         "prompt": wish.prompt,
-        "pictures": list(map(_made_object, made)),
+        "pictures": list(map(made_object, made)),
         "product": product,
         "took_ms": round(1_000 * (monotonic() - started), 1),
     }
@@ -223,7 +243,8 @@ def _fields(product: NewProductIn, prompt: str) -> ProductFields:
     return ProductFields(product.title or prompt.strip()[:MAX_TITLE], product.description, given)
 
 
-def _made_object(made: Made) -> dict[str, Any]:
+def made_object(made: Made) -> dict[str, Any]:
+    """Turn a picture that was drawn into wire values."""
     return {
         "sha256": made.sha256,
         "url": f"/generate/picture/{made.sha256}",
@@ -233,7 +254,9 @@ def _made_object(made: Made) -> dict[str, Any]:
 
 
 def _drawn(runtime: Runtime, sha256: str) -> bytes:
-    content = runtime.services.media.get(sha256)
+    studio = runtime.services.studio
+    imagined = None if studio is None else studio.imagined(sha256)
+    content = imagined or runtime.services.media.get(sha256)
     if not content.startswith(b"\x89PNG") or read_provenance(content) is None:
         raise NotFound(f"there is no drawn picture {sha256[:16]}…")
     return content

@@ -293,6 +293,15 @@ class HitOut(Wire):
     summary: dict[str, Any] | None = Field(None, description="what the scene tells of it")
 
 
+class MadeOut(Wire):
+    """A picture that was drawn; asked for alone with its seed, it is the same."""
+
+    sha256: str
+    url: str
+    size: int
+    seed: int | None
+
+
 class AnswerOut(Wire):
     """A page of hits, best first."""
 
@@ -305,6 +314,9 @@ class AnswerOut(Wire):
     took_ms: float
     no_good_match: bool | None = Field(
         None, description="whether nothing found is likely to be what was looked for"
+    )
+    imagined: MadeOut | None = Field(
+        None, description="the picture that was drawn from the words and looked for"
     )
     scene: str | None = None
     answer: str | None = Field(None, description="what feedback refers to, within a scene")

@@ -12,7 +12,7 @@ from crosslens.api import asking, bodies, openapi
 from crosslens.api.answers import json_response, written
 from crosslens.api.asking import is_light
 from crosslens.api.entrance import admitted, allow, runtime_of
-from crosslens.api.generate import studio_of
+from crosslens.api.generate import made_object, studio_of
 from crosslens.api.keys import Role
 from crosslens.api.lanes import Lane
 from crosslens.api.problems import problem, request_id_of, status_of
@@ -20,6 +20,7 @@ from crosslens.api.products import ProductId
 from crosslens.api.runtime import Lanes, Runtime
 from crosslens.api.schemas import AnswerOut, KindName, SearchIn, SearchManyIn
 from crosslens.errors import CrosslensError, InvalidRequest, TooLarge
+from crosslens.generate.studio import Made
 from crosslens.search.request import MAX_LIMIT, MAX_OFFSET, MAX_PICTURES
 
 router = APIRouter(tags=["search"])
@@ -90,18 +91,20 @@ async def similar(
 
 
 async def _answer(runtime: Runtime, asked: SearchIn, pictures: tuple[bytes, ...]) -> bytes:
+    imagined = None
     if asked.imagine:
-        pictures = (await _imagined(runtime, asked, pictures),)
+        made = await _imagined(runtime, asked, pictures)
+        pictures, imagined = (made.content,), made_object(made)
     if is_light(asked) and not pictures:
         return await runtime.searches.ask(asked)
     if asked.scene is not None:
         stage = runtime.services.scenes
-        return await runtime.lanes.search.run(asking.staged, stage, asked, pictures)
+        return await runtime.lanes.search.run(asking.staged, stage, asked, pictures, imagined)
     engine = runtime.services.engine
-    return await runtime.lanes.search.run(asking.answer, engine, asked, pictures)
+    return await runtime.lanes.search.run(asking.answer, engine, asked, pictures, imagined)
 
 
-async def _imagined(runtime: Runtime, asked: SearchIn, pictures: tuple[bytes, ...]) -> bytes:
+async def _imagined(runtime: Runtime, asked: SearchIn, pictures: tuple[bytes, ...]) -> Made:
     """
     Draw what a question means, in a lane of its own.
 

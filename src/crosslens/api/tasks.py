@@ -56,6 +56,7 @@ class Task:
         about: what it works on, such as the name of a bundle.
         done, total: of the phase at hand; total is 0 while it is not known.
         result: what came out, once it is done.
+        error, hint, code: why it failed; the code is stable, the words are not.
     """
 
     task: str
@@ -70,6 +71,7 @@ class Task:
     result: Mapping[str, Any] = field(default_factory=dict)
     error: str | None = None
     hint: str | None = None
+    code: str | None = None
 
 
 class Tasks:
@@ -160,13 +162,14 @@ class Tasks:
         except Cancelled:
             self._set(task_id, state=State.CANCELLED, ended=_now())
         except CrosslensError as exc:
-            self._fail(task_id, exc.message, exc.hint)
+            self._fail(task_id, exc)
         except Exception as exc:  # noqa: BLE001 - the next task must not suffer from this one
             self._log.error("task broke", task=task_id, exc_info=exc)
-            self._fail(task_id, "it broke; the log says why", None)
+            self._fail(task_id, CrosslensError("it broke; the log says why"))
 
-    def _fail(self, task_id: str, error: str, hint: str | None) -> None:
-        self._set(task_id, state=State.FAILED, error=error, hint=hint, ended=_now())
+    def _fail(self, task_id: str, exc: CrosslensError) -> None:
+        told = {"error": exc.message, "hint": exc.hint, "code": exc.code}
+        self._set(task_id, state=State.FAILED, ended=_now(), **told)
 
     def _step(self, task_id: str, phase: str, done: int, total: int) -> None:
         if self._closing:

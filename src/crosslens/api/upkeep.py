@@ -53,6 +53,7 @@ class TaskOut(Wire):
     result: dict[str, Any]
     error: str | None
     hint: str | None
+    code: str | None = Field(None, description="of the error, as in a problem document")
 
 
 class ParkedOut(Wire):

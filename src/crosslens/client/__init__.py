@@ -3,6 +3,7 @@
 from crosslens.client.answers import (
     Answer,
     BatchResult,
+    GeneratedPicture,
     Hit,
     ImportJob,
     Picture,
@@ -11,7 +12,7 @@ from crosslens.client.answers import (
     Readiness,
 )
 from crosslens.client.blocking import Client
-from crosslens.client.generating import Generated, GeneratedPicture, GeneratorInfo
+from crosslens.client.generating import Generated, GeneratorInfo
 from crosslens.client.retrying import Patience
 from crosslens.client.shaping import (
     DuplicateCluster,

@@ -121,6 +121,21 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
+class GeneratedPicture:
+    """A picture that was drawn; asked for alone with its seed, it is the same."""
+
+    sha256: str
+    url: str
+    size: int
+    seed: int | None
+
+    @classmethod
+    def read(cls, row: Mapping[str, Any]) -> GeneratedPicture:
+        """Read it from JSON."""
+        return cls(row["sha256"], row["url"], row["size"], row["seed"])
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """
     Hits, best first.
@@ -130,6 +145,7 @@ class Answer:
         missing: probes that did not answer, with the reason.
         no_good_match: whether nothing found is likely to be what was looked for; None where
             nothing says so.
+        imagined: the picture that was drawn from the words and looked for, if one was wanted.
         answer_id: what feedback refers to; empty outside of scenes.
         experiments: layer → experiment that the answer was made by.
         debug: how it came about, if asked for.
@@ -143,6 +159,7 @@ class Answer:
     missing: Mapping[str, str]
     took_ms: float
     no_good_match: bool | None = None
+    imagined: GeneratedPicture | None = None
     scene: str = ""
     answer_id: str = ""
     experiments: Mapping[str, str] = field(default_factory=dict)
@@ -160,6 +177,7 @@ class Answer:
             missing=row["missing"],
             took_ms=row["took_ms"],
             no_good_match=row.get("no_good_match"),
+            imagined=GeneratedPicture.read(row["imagined"]) if row.get("imagined") else None,
             scene=row.get("scene") or "",
             answer_id=row.get("answer") or "",
             experiments=row.get("experiments") or {},

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self, TypedDict, Unpack
 
-from crosslens.client.answers import Product
+from crosslens.client.answers import GeneratedPicture, Product
 from crosslens.client.calls import Call
 from crosslens.client.tending import FromJson, Task
 
@@ -27,16 +27,6 @@ class Wish(TypedDict, total=False):
     seed: int
     generator: str
     product: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class GeneratedPicture(FromJson):
-    """A picture that was drawn; asked for alone with its seed, it is the same."""
-
-    sha256: str
-    url: str
-    size: int
-    seed: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +53,7 @@ class Generated:
 
 @dataclass(frozen=True, slots=True)
 class GeneratorInfo(FromJson):
-    """What draws unless told otherwise; `generators` are all that may be named."""
+    """What draws, and all that may be named; `error`: why it cannot, then nothing else is known."""
 
     generators: tuple[str, ...]
     name: str
@@ -74,11 +64,13 @@ class GeneratorInfo(FromJson):
     guidance: float
     licence: str
     note: str
+    error: str | None = None
 
 
-def generator() -> Call[GeneratorInfo]:
-    """Ask what draws."""
-    return Call("GET", "/generate", lambda reply: GeneratorInfo.read(reply.json()))
+def generator(name: str = "") -> Call[GeneratorInfo]:
+    """Ask what draws: the one of a name, or the one that draws unless told otherwise."""
+    params = {"generator": name} if name else {}
+    return Call("GET", "/generate", lambda reply: GeneratorInfo.read(reply.json()), params=params)
 
 
 def start_drawing(prompt: str, **wish: Unpack[Wish]) -> Call[Task]:

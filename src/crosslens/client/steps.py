@@ -17,7 +17,7 @@ from crosslens.client import calls, generating, tending
 from crosslens.client.answers import ImportJob, Readiness
 from crosslens.client.calls import Call
 from crosslens.client.generating import Generated, Wish
-from crosslens.client.replies import Reply
+from crosslens.client.replies import Reply, error_from
 from crosslens.client.retrying import Patience, settled
 from crosslens.client.sending import answered
 from crosslens.client.tending import Task
@@ -89,6 +89,7 @@ def generate(prompt: str, *, timeout_s: float = 3_600.0, **wish: Unpack[Wish]) -
     Draw pictures for words, and wait until they are there.
 
     Raises:
+        InvalidRequest, NotFound: it cannot be drawn as asked.
         Unavailable: they could not be drawn; the message says why.
         Conflict: somebody broke it off.
         Overloaded: it is not over in time.
@@ -101,7 +102,8 @@ def generate(prompt: str, *, timeout_s: float = 3_600.0, **wish: Unpack[Wish]) -
     if told.state == "cancelled":
         raise Conflict("the drawing was broken off")
     if told.state != "done":
-        raise Unavailable(told.error or "the drawing failed", hint=told.hint)
+        said = {"code": told.code, "detail": told.error or "the drawing failed", "hint": told.hint}
+        raise error_from(503, said)
     return Generated.read(told.result)
 
 

@@ -31,6 +31,7 @@ class Task(FromJson):
         state: waiting, running, done, failed or cancelled.
         done, total: of the phase at hand; total is 0 while it is not known.
         result: what came out, once it is done.
+        error, hint, code: why it failed; the code is stable, the words are not.
     """
 
     task: str
@@ -45,6 +46,7 @@ class Task(FromJson):
     result: Mapping[str, Any]
     error: str | None
     hint: str | None = None
+    code: str | None = None
 
     @property
     def over(self) -> bool:

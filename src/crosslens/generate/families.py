@@ -15,6 +15,7 @@ class Family:
         steps, guidance: as its makers recommend.
         languages: of prompts.
         guided_by: name of the argument for the guidance.
+        needs_negative: whether guidance takes effect only beside a negative prompt.
     """
 
     native_px: int
@@ -22,6 +23,7 @@ class Family:
     guidance: float
     languages: tuple[str, ...]
     guided_by: str = "guidance_scale"
+    needs_negative: bool = False
 
 
 STABLE = Family(512, 25, 7.5, ("en",))
@@ -30,7 +32,9 @@ FAMILIES = {
     "StableDiffusionXLPipeline": Family(1024, 30, 5.0, ("en",)),
     "KolorsPipeline": Family(1024, 25, 5.0, ("zh", "en")),
     "HunyuanDiTPipeline": Family(1024, 25, 5.0, ("zh", "en")),
-    "QwenImagePipeline": Family(1024, 50, 4.0, ("zh", "en"), guided_by="true_cfg_scale"),
+    "QwenImagePipeline": Family(
+        1024, 50, 4.0, ("zh", "en"), guided_by="true_cfg_scale", needs_negative=True
+    ),
 }
 
 

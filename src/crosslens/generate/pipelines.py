@@ -13,7 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from crosslens.errors import CannotDraw, InvalidRequest, MissingExtra, NotFound
+from crosslens.errors import (
+    CannotDraw,
+    CrosslensError,
+    InvalidRequest,
+    MissingExtra,
+    NotFound,
+)
 from crosslens.generate.families import Family, family_of
 from crosslens.generate.generator import About, Drawn, Pixels, Step, silent, size_of
 from crosslens.generate.scaling import scaled
@@ -65,6 +71,12 @@ class Pipeline:
         if self.offload not in list(Offload):
             raise InvalidRequest(f"offload is {self.offload!r}, allowed: {', '.join(Offload)}")
         object.__setattr__(self, "offload", Offload(self.offload))
+        if self.offload is Offload.SEQUENTIAL and self.device == "cpu":
+            raise InvalidRequest(
+                "generator_offload is sequential, but generator_device is cpu, where nothing can "
+                "be spared by it",
+                hint="set generator_offload to none, or generator_device to cuda",
+            )
 
 
 class PipelineGenerator:
@@ -89,13 +101,12 @@ class PipelineGenerator:
         Draw, one picture after the other; see `Generator`.
 
         Raises:
-            InvalidRequest: a negative prompt for a pipeline that takes none, or the safety
+            InvalidRequest: a negative prompt that the pipeline would not hear, or the safety
                 checker refuses what was drawn.
             CannotDraw: not enough memory, or the pipeline failed.
         """
         size = size_of(wish, self.about)
-        if wish.negative and "negative_prompt" not in self._takes:
-            raise InvalidRequest(f"negative is given, but {self.about.name} takes none")
+        self._require_heard(wish)
         steps = wish.steps or self._family.steps
         for number in range(wish.n):
             before, total = number * steps, wish.n * steps
@@ -105,28 +116,37 @@ class PipelineGenerator:
             yield Drawn(number, wish.seed_of(number), scaled(pixels, size))
             step(before + steps, total)
 
+    def _guidance(self, wish: Wish) -> float:
+        return self._family.guidance if wish.guidance is None else wish.guidance
+
+    def _require_heard(self, wish: Wish) -> None:
+        if not wish.negative:
+            return
+        if "negative_prompt" not in self._takes:
+            raise InvalidRequest(f"negative is given, but {self.about.name} takes none")
+        if self._guidance(wish) <= 1:
+            raise InvalidRequest(
+                f"negative is given, but guidance is {self._guidance(wish):g}, and only from above "
+                "1 on it leads away from anything"
+            )
+
     def _once(self, wish: Wish, size: int, number: int, tell: Callable[..., Any]) -> Pixels:
         wanted: dict[str, Any] = {
             "prompt": wish.prompt,
             "num_inference_steps": wish.steps or self._family.steps,
-            self._family.guided_by: (
-                self._family.guidance if wish.guidance is None else wish.guidance
-            ),
+            self._family.guided_by: self._guidance(wish),
             "height": size, "width": size, "output_type": "np",
             "generator": _library("torch").Generator("cpu").manual_seed(wish.seed_of(number)),
             "callback_on_step_end": tell,
         }  # fmt: skip
-        if wish.negative:
-            wanted["negative_prompt"] = wish.negative
+        if wish.negative or self._family.needs_negative:
+            wanted["negative_prompt"] = wish.negative or " "
         try:
             found = self._pipe(**{k: v for k, v in wanted.items() if k in self._takes})
-        except (MemoryError, RuntimeError) as exc:
-            if isinstance(exc, MemoryError) or any(sign in str(exc).lower() for sign in _NO_ROOM):
-                raise CannotDraw(
-                    f"{self.about.name} has not enough memory for {size} × {size}",
-                    hint="ask for smaller pictures, or set offload",
-                ) from exc
-            raise CannotDraw(f"{self.about.name} failed to draw: {exc}") from exc
+        except CrosslensError:
+            raise
+        except Exception as exc:
+            raise _failed(self.about.name, size, exc) from exc
         if any(getattr(found, "nsfw_content_detected", None) or ()):
             raise InvalidRequest("the safety checker refuses what was drawn for this prompt")
         return _pixels(found.images[0], self.about.name)
@@ -138,8 +158,9 @@ def load(pipeline: Pipeline, *, sides: tuple[int, ...] = SIDES) -> PipelineGener
 
     Raises:
         MissingExtra: the extra `generate` is not installed.
-        NotFound: the model is not on this machine, and `download` is off.
-        InvalidRequest: the folder holds no pipeline, or the device is not there.
+        NotFound: the model or the adapter is not on this machine, and `download` is off.
+        InvalidRequest: the folder holds no pipeline, the adapter does not fit it, or the device
+            is not there.
     """
     diffusers, torch = _library("diffusers"), _library("torch")
     options: dict[str, Any] = {
@@ -150,8 +171,7 @@ def load(pipeline: Pipeline, *, sides: tuple[int, ...] = SIDES) -> PipelineGener
         options |= {"safety_checker": None, "requires_safety_checker": False}
     try:
         pipe = diffusers.AutoPipelineForText2Image.from_pretrained(pipeline.model, **options)
-        if pipeline.lora:
-            pipe.load_lora_weights(pipeline.lora)
+        _adapt(pipe, pipeline)
         _place(pipe, pipeline)
     except (OSError, ValueError, AssertionError, RuntimeError) as exc:
         raise _explained(pipeline, exc) from exc
@@ -161,7 +181,39 @@ def load(pipeline: Pipeline, *, sides: tuple[int, ...] = SIDES) -> PipelineGener
     return PipelineGenerator(pipe, family_of(kind, pipeline.model), name=name, sides=sides)
 
 
+def _adapt(pipe: Any, pipeline: Pipeline) -> None:
+    """Put the adapter's weights in; diffusers only warns where nothing of a file fits."""
+    if not pipeline.lora:
+        return
+    if not Path(pipeline.lora).exists() and not pipeline.download:
+        raise NotFound(
+            f"generator_lora is {pipeline.lora!r}, which is not on this machine",
+            hint="name a file or folder, or allow the download",
+        )
+    _library("peft")
+    place = Path(pipeline.lora)
+    named = {"weight_name": place.name} if place.is_file() else {}
+    try:
+        pipe.load_lora_weights(
+            str(place.parent) if named else pipeline.lora,
+            local_files_only=not pipeline.download,
+            use_safetensors=None if pipeline.pickles else True,
+            **named,
+        )
+        fits = any(pipe.get_list_adapters().values())
+        reason = "nothing in it belongs to a part of this pipeline"
+    except Exception as exc:  # noqa: BLE001 - every kind of broken file has an error of its own
+        fits, reason = False, _first_line(exc)
+    if not fits:
+        raise InvalidRequest(
+            f"generator_lora is {pipeline.lora!r}, which does not fit {pipeline.model}: {reason}",
+            hint="it must be safetensors, made for this very kind of pipeline",
+        )
+
+
 def _place(pipe: Any, pipeline: Pipeline) -> None:
+    if pipeline.offload is not Offload.NONE:
+        _library("accelerate")
     if pipeline.offload is Offload.MODEL:
         pipe.enable_model_cpu_offload(device=pipeline.device)
     elif pipeline.offload is Offload.SEQUENTIAL:
@@ -177,7 +229,7 @@ def _dtype(pipeline: Pipeline, torch: Any) -> Any:
 
 
 def _explained(pipeline: Pipeline, exc: Exception) -> Exception:
-    model, reason = pipeline.model, str(exc).splitlines()[0][:300]
+    model, reason = pipeline.model, _first_line(exc)
     if not Path(model).exists() and not pipeline.download:
         return NotFound(
             f"{model} is not on this machine: {reason}",
@@ -186,6 +238,23 @@ def _explained(pipeline: Pipeline, exc: Exception) -> Exception:
     return InvalidRequest(
         f"{model} cannot be loaded as a pipeline on {pipeline.device}: {reason}",
         hint="the folder needs a model_index.json and safetensors weights",
+    )
+
+
+def _first_line(exc: BaseException) -> str:
+    return next(iter(str(exc).strip().splitlines()), type(exc).__name__)[:300]
+
+
+def _failed(name: str, size: int, exc: Exception) -> CannotDraw:
+    """Explain what a pipeline raised, and give back what it left behind on a GPU."""
+    if not (isinstance(exc, MemoryError) or any(s in str(exc).lower() for s in _NO_ROOM)):
+        return CannotDraw(f"{name} failed to draw: {_first_line(exc)}")
+    cuda = _library("torch").cuda
+    if cuda.is_available():
+        cuda.empty_cache()
+    return CannotDraw(
+        f"{name} has not enough memory for {size} × {size}",
+        hint="ask for smaller pictures, or set offload",
     )
 
 

@@ -15,10 +15,8 @@ import numpy as np
 from crosslens.errors import (
     CannotDraw,
     CrosslensError,
-    Forbidden,
     InvalidRequest,
     Overloaded,
-    Unauthenticated,
     UnreadablePicture,
 )
 from crosslens.generate.generator import About, Drawn, Pixels, Step, silent, size_of
@@ -29,7 +27,8 @@ from crosslens.pictures import DEFAULT, Limits, decode
 PATH = "/images/generations"
 LARGEST_ANSWER = 120_000_000  # bytes
 SHOWN = 200  # characters of what a service says
-_REFUSED = {401: Unauthenticated, 403: Forbidden, 429: Overloaded}
+_REFUSES_WISH = (400, 413, 422)
+_REFUSES_US = (401, 402, 403)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +51,13 @@ class Service:
     timeout_s: float = 120.0
 
     def __post_init__(self) -> None:
-        if not self.url.startswith(("http://", "https://")):
+        if not _leads_somewhere(self.url):
             raise InvalidRequest(
-                f"the service's url is {self.url[:SHOWN]!r}, allowed: http:// or https://"
+                f"the service's url is {self.url[:SHOWN]!r}, allowed: http:// or https:// and a "
+                "host"
             )
+        if not (self.key.isascii() and self.key.isprintable()):
+            raise InvalidRequest("the service's key holds characters that no header can carry")
 
 
 class RemoteGenerator:
@@ -96,7 +98,6 @@ class RemoteGenerator:
         Raises:
             InvalidRequest: a negative prompt, steps or guidance, which the service does not take,
                 or the service refuses the prompt.
-            Unauthenticated, Forbidden: it refuses us.
             Overloaded: it has enough to do.
             CannotDraw: it is away, too slow, fails, or answers with something else.
         """
@@ -116,7 +117,8 @@ class RemoteGenerator:
         headers = {"Authorization": f"Bearer {self._service.key}"} if self._service.key else {}
         status, content = self._post(json.dumps(wanted).encode(), headers)
         if status != httpx.codes.OK:
-            raise _refused(status, content)
+            key = self._service.key.encode()
+            raise _refused(status, content.replace(key, b"...") if key else content)
         return _picture_of(content)
 
     def _post(self, body: bytes, headers: Mapping[str, str]) -> tuple[int, bytes]:
@@ -147,6 +149,14 @@ class RemoteGenerator:
             raise CannotDraw(f"the image service sent no picture: {exc.message}") from exc
 
 
+def _leads_somewhere(url: str) -> bool:
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        return False
+    return parsed.scheme in ("http", "https") and bool(parsed.host)
+
+
 def _require_plain(wish: Wish) -> None:
     for name, given in (
         ("negative", wish.negative), ("steps", wish.steps), ("guidance", wish.guidance),
@@ -171,7 +181,7 @@ def _picture_of(content: bytes) -> bytes:
 def _object(content: bytes) -> Mapping[str, Any]:
     try:
         found = json.loads(content)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         start = content[:SHOWN].decode("utf-8", "replace").strip()
         raise CannotDraw(f"the image service answered with no JSON: {start!r}") from exc
     if not isinstance(found, Mapping):
@@ -180,11 +190,15 @@ def _object(content: bytes) -> Mapping[str, Any]:
 
 
 def _refused(status: int, content: bytes) -> CrosslensError:
+    """Tell whose fault it is: that of the wish, or of how the service was set up."""
     said = _reason(content)
-    if status in _REFUSED:
-        return _REFUSED[status](f"the image service refuses us with {status}: {said}")
-    if 400 <= status < 500:
+    if status in _REFUSES_WISH:
         return InvalidRequest(f"the image service refuses this with {status}: {said}")
+    if status in _REFUSES_US:
+        hint = "look at the settings generator_key and generator_model"
+        return CannotDraw(f"the image service refuses us with {status}: {said}", hint=hint)
+    if status == httpx.codes.TOO_MANY_REQUESTS:
+        return Overloaded(f"the image service has enough to do: {said}", hint="try again later")
     return CannotDraw(f"the image service failed with {status}: {said}")
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from hashlib import sha256
 
 from crosslens.catalog.media import MediaStore
-from crosslens.errors import NotFound
+from crosslens.errors import CannotDraw, NotFound
 from crosslens.generate.generator import About, Generator, Step, silent
 from crosslens.generate.provenance import Provenance, to_png
 from crosslens.generate.wish import Wish
@@ -44,8 +45,9 @@ class Studio:
         self._makers = dict(makers)
         self._media = media
         self._loaded: dict[str, Generator] = {}
+        self._loading = {name: threading.Lock() for name in makers}
         self._lock = threading.Lock()
-        self._imagined: OrderedDict[str, bytes] = OrderedDict()
+        self._imagined: OrderedDict[str, Made] = OrderedDict()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -56,13 +58,17 @@ class Studio:
         """Say what a generator is; see `generator`."""
         return self.generator(name).about
 
-    def generator(self, name: str = "") -> Generator:
+    def known(self, name: str = "") -> About | None:
+        """Say what a generator is if it is loaded already; see `named`."""
+        loaded = self._loaded.get(self.named(name))
+        return None if loaded is None else loaded.about
+
+    def named(self, name: str = "") -> str:
         """
-        Return a generator by name; empty: the first.
+        Return the name of a generator; empty: of the first.
 
         Raises:
             NotFound: there is none of this name, or none at all.
-            CrosslensError: it cannot be loaded.
         """
         name = name or next(iter(self._makers), "")
         if name not in self._makers:
@@ -71,7 +77,18 @@ class Studio:
                 f"there is no generator {name[:100]!r}; there are: {known}",
                 hint="set `generator`, or train one: crosslens train generator",
             )
-        with self._lock:
+        return name
+
+    def generator(self, name: str = "") -> Generator:
+        """
+        Return a generator by name; empty: the first.
+
+        Raises:
+            NotFound: see `named`.
+            CrosslensError: it cannot be loaded.
+        """
+        name = self.named(name)
+        with self._loading[name]:  # one that takes long to load keeps no other waiting
             if name not in self._loaded:
                 self._loaded[name] = self._makers[name]()
             return self._loaded[name]
@@ -85,17 +102,14 @@ class Studio:
             StorageFull: no room for a picture.
         """
         generator = self.generator(name)
-        told = _filled(wish, generator.about)
         found = []
-        for drawn in generator.draw(wish, step):
-            provenance = Provenance.of(drawn, told, generator.about.name)
-            content = to_png(drawn, provenance)
+        for provenance, content in _written(generator, wish, step):
             found.append(Made(self._media.put(content), content, provenance))
         return found
 
-    def imagine(self, words: str) -> bytes:
+    def imagine(self, words: str) -> Made:
         """
-        Draw what words may mean, for a search: a PNG, not kept in the media store.
+        Draw what words may mean, for a search; remembered for a while, not in the media store.
 
         Raises:
             CrosslensError: see `generator` and `Generator.draw`.
@@ -104,15 +118,30 @@ class Studio:
             known = self._imagined.get(words)
         if known is not None:
             return known
-        generator = self.generator()
-        wish = Wish(words)
-        drawn = next(iter(generator.draw(wish, silent)))
-        content = to_png(drawn, Provenance.of(drawn, wish, generator.about.name))
+        provenance, content = next(_written(self.generator(), Wish(words), silent))
+        made = Made(sha256(content).hexdigest(), content, provenance)
         with self._lock:
-            self._imagined[words] = content
+            self._imagined[words] = made
             while len(self._imagined) > IMAGINED:
                 self._imagined.popitem(last=False)
-        return content
+        return made
+
+    def imagined(self, digest: str) -> bytes | None:
+        """Return a picture that `imagine` drew lately, by its SHA-256."""
+        with self._lock:
+            return next((m.content for m in self._imagined.values() if m.sha256 == digest), None)
+
+
+def _written(generator: Generator, wish: Wish, step: Step) -> Iterator[tuple[Provenance, bytes]]:
+    told = _filled(wish, generator.about)
+    try:
+        for drawn in generator.draw(wish, step):
+            provenance = Provenance.of(drawn, told, generator.about.name)
+            yield provenance, to_png(drawn, provenance)
+    except MemoryError as exc:
+        raise CannotDraw(
+            f"{generator.about.name} has not enough memory to draw", hint="ask for smaller pictures"
+        ) from exc
 
 
 def _filled(wish: Wish, about: About) -> Wish:

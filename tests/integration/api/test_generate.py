@@ -1,4 +1,5 @@
 import io
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 from crosslens.client import Client
-from crosslens.errors import CannotDraw, Unavailable
+from crosslens.errors import BrokenBundle, CannotDraw, InvalidRequest, NotFound
 from crosslens.generate.generator import Generator
 from crosslens.generate.provenance import read_provenance
 from crosslens.generate.remote import RemoteGenerator, Service
@@ -118,6 +119,8 @@ def test_an_unknown_generator_is_not_found_and_those_there_are_are_named(service
     answer = service.http.post("/generate", json={"prompt": "shoe", "generator": "dali"})
     assert answer.status_code == 404
     assert "there are: flat" in answer.json()["detail"]
+    many = {"prompt": "shoe", "generator": "dali", "n": 9}
+    assert service.http.post("/generate", json=many).status_code == 404  # before it is a task
 
 
 def test_a_service_that_draws_nothing_says_so(tmp_path: Path):
@@ -200,6 +203,39 @@ def test_other_pictures_are_not_given_away_by_their_digest(service: Served):
 def test_what_draws_can_be_asked_for(service: Served):
     shown = service.http.get("/generate").json()
     assert (shown["generators"], shown["sizes"], shown["native_px"]) == (["flat"], [16, 32], 16)
+    assert shown["error"] is None
+    assert service.http.get("/generate", params={"generator": "flat"}).json() == shown
+    assert service.http.get("/generate", params={"generator": "dali"}).status_code == 404
+
+
+def test_a_generator_that_cannot_be_loaded_is_told_beside_those_that_can(tmp_path: Path):
+    def broken() -> Generator:
+        raise BrokenBundle("/srv/secret/flow.onnx is altered")
+
+    flat, house = FlatGenerator(), House()
+    makers = {"broken": broken, "flat": lambda: flat}
+    with served(tmp_path, None, house, studio=Studio(makers, house.media)) as service:
+        shown = service.http.get("/generate").json()
+        assert (shown["name"], shown["generators"]) == ("broken", ["broken", "flat"])
+        assert "the log of the service says why" in shown["error"]
+        assert "secret" not in json.dumps(shown)
+        other = service.http.get("/generate", params={"generator": "flat"}).json()
+        assert (other["name"], other["error"]) == ("flat", None)
+        drawn = service.http.post("/generate", json={"prompt": "shoe", "generator": "flat"})
+        assert drawn.status_code == 200
+
+
+def test_a_task_says_why_it_failed_by_a_code(tmp_path: Path):
+    with image_service() as provider:
+        draws = RemoteGenerator(Service(provider.url, key="secret", model="far", sizes=(16,)))
+        with drawing(tmp_path, draws) as service:
+            provider.status, provider.content = 401, b'{"error": {"message": "no such key"}}'
+            assert service.http.post("/generate", json={"prompt": "shoe"}).status_code == 503
+            task = service.http.post("/generate", json={"prompt": "shoe", "n": 3}).json()["task"]
+            failed = ended(service, task)
+            assert (failed["state"], failed["code"]) == ("failed", "cannot_draw")
+            assert "refuses us with 401: no such key" in failed["error"]
+        draws.close()
 
 
 def test_a_search_may_look_for_what_its_words_are_imagined_as(service: Served, flat: FlatGenerator):
@@ -216,8 +252,12 @@ def test_a_search_may_look_for_what_its_words_are_imagined_as(service: Served, f
     scores = {hit["product_id"]: set(hit["scores"]) for hit in found["hits"]}
     assert "image2image" in scores[shown]
     assert any({"text2text", "keyword"} <= names for names in scores.values())
+    shown_too = service.http.get(found["imagined"]["url"])
+    assert read_provenance(shown_too.content).prompt == "odd thing"  # type: ignore[union-attr]
+    assert "imagined" not in service.search("odd thing")
     before = flat.drawn
-    service.search("odd thing", imagine=True)
+    again = service.search("odd thing", imagine=True)
+    assert again["imagined"] == found["imagined"]
     assert flat.drawn == before  # what was imagined once is remembered
 
 
@@ -248,5 +288,22 @@ def test_the_client_draws_waits_and_fetches(tmp_path: Path, flat: FlatGenerator)
         told = read_provenance(content)
         assert told is not None
         assert told.prompt == "red shoe"
-        with pytest.raises(Unavailable, match="size is 37"):
+        with pytest.raises(InvalidRequest, match="size is 37"):
             client.generate("red shoe", size=37)
+        with pytest.raises(NotFound, match="there are: flat"):
+            client.generate("red shoe", generator="dali")
+        with pytest.raises(InvalidRequest, match="n: "):
+            client.generate("red shoe", n=11)
+
+
+def test_the_client_raises_what_a_drawing_failed_with(tmp_path: Path):
+    def fall() -> None:
+        raise MemoryError
+
+    house, flat = House(), FlatGenerator(wait=fall)
+    app = application(tmp_path, None, house, studio=Studio({"flat": lambda: flat}, house.media))
+    with listening(app) as url, Client(url) as client:
+        with pytest.raises(InvalidRequest, match="size is 37"):
+            client.generate("red shoe", size=37)  # not loaded yet: the task finds out
+        with pytest.raises(CannotDraw, match="flat has not enough memory"):
+            client.generate("red shoe")

@@ -11,7 +11,7 @@ import pytest
 
 from crosslens.errors import CannotDraw, CrosslensError, InvalidRequest, NotFound
 from crosslens.generate.families import family_of
-from crosslens.generate.pipelines import Pipeline, PipelineGenerator, load
+from crosslens.generate.pipelines import Offload, Pipeline, PipelineGenerator, load
 from crosslens.generate.wish import Wish
 
 pytestmark = [
@@ -107,6 +107,85 @@ def test_a_negative_prompt_and_guidance_reach_the_pipeline(draws: PipelineGenera
     assert not (drawn(draws, guidance=1.5)[0] == plain).all()
 
 
+def test_a_negative_prompt_that_nothing_would_hear_is_refused(draws: PipelineGenerator):
+    with pytest.raises(InvalidRequest, match="negative is given, but guidance is 1"):
+        drawn(draws, negative="blue", guidance=1.0)
+
+
+@pytest.fixture(scope="module")
+def adapter(folder: Path) -> Path:
+    """LoRA weights that fit the pipeline."""
+    pytest.importorskip("peft")
+    import torch
+    from diffusers import StableDiffusionPipeline
+    from peft import LoraConfig
+    from peft.utils import get_peft_model_state_dict
+
+    pipe = StableDiffusionPipeline.from_pretrained(str(folder))
+    torch.manual_seed(1)
+    wanted = LoraConfig(r=2, init_lora_weights=False, target_modules=["to_q", "to_v"])
+    pipe.unet.add_adapter(wanted)
+    place = folder.parent / "adapter"
+    pipe.save_lora_weights(str(place), unet_lora_layers=get_peft_model_state_dict(pipe.unet))
+    return next(place.glob("*.safetensors"))
+
+
+def test_an_adapter_changes_the_picture_be_it_named_by_file_or_folder(
+    draws: PipelineGenerator, folder: Path, adapter: Path
+):
+    plain = drawn(draws)[0].astype(int)
+    by_file, by_folder = (
+        drawn(load(Pipeline(str(folder), lora=str(place)), sides=SIDES))[0]
+        for place in (adapter, adapter.parent)
+    )
+    assert abs(by_file - plain).mean() > 1
+    assert (by_file == by_folder).all()
+
+
+WRONG = {
+    "no-adapter": {"x": (2, 2)},
+    "of-another-pipeline": {
+        "transformer.lora_A.weight": (2, 2),
+        "transformer.lora_B.weight": (2, 2),
+    },
+    "of-other-blocks": {f"unet.no.to_q.lora_{side}.weight": (2, 2) for side in "AB"},
+}
+
+
+@pytest.mark.parametrize("wrong", [*WRONG, "of-another-width", "junk"])
+def test_an_adapter_that_does_not_fit_is_refused_and_never_left_out_silently(
+    folder: Path, adapter: Path, tmp_path: Path, wrong: str
+):
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    file = tmp_path / f"{wrong}.safetensors"
+    if wrong == "junk":
+        file.write_bytes(b"no weights")
+    else:
+        shapes = WRONG.get(wrong) or dict.fromkeys(load_file(adapter), (7, 7))
+        save_file({name: torch.zeros(shape) for name, shape in shapes.items()}, file)
+    with pytest.raises(InvalidRequest, match=r"generator_lora is .*, which does not fit"):
+        load(Pipeline(str(folder), lora=str(file)))
+
+
+def test_an_adapter_that_is_not_here_is_named(folder: Path):
+    with pytest.raises(NotFound, match="generator_lora is 'somebody/lora'"):
+        load(Pipeline(str(folder), lora="somebody/lora"))
+
+
+def test_offload_draws_the_same_picture(draws: PipelineGenerator, folder: Path):
+    pytest.importorskip("accelerate")
+    spared = load(Pipeline(str(folder), offload=Offload.MODEL), sides=SIDES)
+    for seed in (0, 1):
+        assert (drawn(spared, seed=seed)[0] == drawn(draws, seed=seed)[0]).all()
+
+
+def test_sequential_offload_on_a_cpu_is_refused_by_the_names_of_the_settings():
+    with pytest.raises(InvalidRequest, match="generator_offload is sequential, but generator_dev"):
+        Pipeline("x", offload=Offload.SEQUENTIAL)
+
+
 def test_it_tells_its_steps_and_is_broken_off_by_what_they_raise(draws: PipelineGenerator):
     class Enough(CrosslensError):
         pass
@@ -159,12 +238,22 @@ def test_settings_are_checked_before_anything_is_loaded(wrong: dict[str, Any]):
 
 
 class Failing:
-    """A pipeline that fails as large ones do."""
+    """A pipeline that fails as large ones do, and notes what it was called with."""
 
     def __init__(self, failure: Exception | None = None, unsafe: bool = False) -> None:
         self.failure, self.unsafe = failure, unsafe
+        self.asked: dict[str, Any] = {}
 
-    def __call__(self, prompt: str, height: int, width: int, output_type: str) -> Any:
+    def __call__(
+        self,
+        prompt: str,
+        height: int,
+        width: int,
+        output_type: str,
+        negative_prompt: str | None = None,
+        true_cfg_scale: float = 1.0,
+    ) -> Any:
+        self.asked = {"negative_prompt": negative_prompt, "true_cfg_scale": true_cfg_scale}
         if self.failure:
             raise self.failure
         black = np.zeros((1, height, width, 3), np.float32)
@@ -177,6 +266,8 @@ class Failing:
         (Failing(RuntimeError("CUDA out of memory. Tried to …")), CannotDraw, "not enough memory"),
         (Failing(MemoryError()), CannotDraw, "not enough memory"),
         (Failing(RuntimeError("shapes differ")), CannotDraw, "failed to draw: shapes differ"),
+        (Failing(ValueError("too many steps")), CannotDraw, "failed to draw: too many steps"),
+        (Failing(TypeError()), CannotDraw, "failed to draw: TypeError"),
         (Failing(unsafe=True), InvalidRequest, "the safety checker refuses"),
     ],
 )
@@ -186,6 +277,13 @@ def test_a_failure_or_a_blackened_picture_is_an_error(
     draws = PipelineGenerator(pipe, family_of("", "tiny"), name="tiny", sides=SIDES)
     with pytest.raises(kind, match=said):
         drawn(draws)
+
+
+def test_guidance_of_qwen_image_takes_effect_without_a_negative_prompt():
+    pipe = Failing()
+    family = family_of("QwenImagePipeline", "tiny")
+    drawn(PipelineGenerator(pipe, family, name="tiny", sides=SIDES))
+    assert pipe.asked == {"negative_prompt": " ", "true_cfg_scale": 4.0}
 
 
 @pytest.mark.parametrize(

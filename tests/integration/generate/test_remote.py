@@ -5,14 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from crosslens.errors import (
-    CannotDraw,
-    CrosslensError,
-    Forbidden,
-    InvalidRequest,
-    Overloaded,
-    Unauthenticated,
-)
+from crosslens.errors import CannotDraw, CrosslensError, InvalidRequest, Overloaded
 from crosslens.generate.remote import RemoteGenerator, Service
 from crosslens.generate.wish import Wish
 from drawing import ImageService, image_service
@@ -57,6 +50,7 @@ def coded(content: bytes) -> bytes:
         (b"<html>model is loading</html>", "no JSON: '<html>model is loading"),
         (b"", "no JSON"),
         (b"[]", "JSON that is no object"),
+        (b"[" * 200_000, "no JSON"),
         (b'{"data": []}', "without a picture"),
         (b'{"data": null}', "without a picture"),
         (b'{"data": [{"url": "https://elsewhere.example/x.png"}]}', "without a picture"),
@@ -80,8 +74,8 @@ def test_what_is_no_picture_is_never_given_as_one(
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (400, InvalidRequest), (401, Unauthenticated), (403, Forbidden), (429, Overloaded),
-        (500, CannotDraw), (302, CannotDraw),
+        (400, InvalidRequest), (422, InvalidRequest), (429, Overloaded), (500, CannotDraw),
+        (302, CannotDraw), (404, CannotDraw), (401, CannotDraw), (403, CannotDraw),
     ],
 )  # fmt: skip
 def test_refusals_come_back_as_ours_with_the_reason(
@@ -114,6 +108,21 @@ def test_what_it_does_not_take_is_refused_by_name(
     assert not service.asked
 
 
-def test_an_address_that_is_none_is_refused():
-    with pytest.raises(InvalidRequest, match="allowed: http:// or https://"):
-        Service("images.example/v1")
+@pytest.mark.parametrize("url", ["images.example/v1", "https://", "http://[::1", "ftp://a/v1"])
+def test_an_address_that_is_none_is_refused(url: str):
+    with pytest.raises(InvalidRequest, match="allowed: http:// or https:// and a host"):
+        Service(url)
+
+
+def test_a_key_that_no_header_can_carry_is_refused():
+    with pytest.raises(InvalidRequest, match="key holds characters"):
+        Service("https://images.example/v1", key="ключ")
+
+
+def test_a_key_that_the_service_repeats_is_not_told_on(
+    service: ImageService, draws: RemoteGenerator
+):
+    service.status, service.content = 401, b'{"error": {"message": "unknown key secret"}}'
+    with pytest.raises(CannotDraw, match="unknown key") as refused:
+        draw(draws)
+    assert "secret" not in str(refused.value)
