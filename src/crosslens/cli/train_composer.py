@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from crosslens.cli.screen import Json, opened, print_json, say, table
+from crosslens.cli import training
+from crosslens.cli.screen import Json, opened, print_json, table
 from crosslens.cli.search import chosen
-from crosslens.errors import MissingExtra
 
 if TYPE_CHECKING:
     from crosslens.corpora.composed import ComposedSet
@@ -30,7 +30,7 @@ Cache = Annotated[
 
 def composer(
     context: typer.Context,
-    run: Annotated[Path, typer.Argument(help="Folder of the run; holds all that it needs.")],
+    run: training.Run,
     data: Annotated[
         Path | None, typer.Option(help="Composed set to learn from, in its published layout.")
     ] = None,
@@ -46,7 +46,7 @@ def composer(
     loss: Annotated[str, typer.Option(help=f"One of {LOSSES}.")] = "siblings",
     dim: Annotated[int, typer.Option(min=1, help="Of the vectors, over pixels.")] = 192,
     steps: Annotated[int, typer.Option(min=1, help="Length of the schedule.")] = 6_000,
-    minutes: Annotated[float, typer.Option(min=0, help="Stop after so long; 0: no limit.")] = 0.0,
+    minutes: training.Minutes = 0.0,
     batch: Annotated[int, typer.Option(min=2, help="Questions per step.")] = 72,
     siblings: Annotated[int, typer.Option(min=1, help="Of these, about one picture.")] = 6,
     rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 2e-3,
@@ -59,20 +59,18 @@ def composer(
     word_drop: Annotated[
         float, typer.Option(min=0, max=0.9, help="Share of the words left out while learning.")
     ] = 0.1,
-    validate_every: Annotated[
-        int, typer.Option(min=1, help="Steps between validations; each saves the run.")
-    ] = 500,
+    validate_every: training.ValidateEvery = 500,
     cache: Cache = None,
     original: Original = False,
-    resume: Annotated[bool, typer.Option(help="Go on with the run that is there.")] = False,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0: PyTorch decides.")] = 0,
-    seed: Annotated[int, typer.Option(min=0, help="Same seed, same run.")] = 1,
-    tensorboard: Annotated[bool, typer.Option(help="Write events for TensorBoard.")] = False,
+    resume: training.Resume = False,
+    device: training.Device = "cpu",
+    threads: training.Threads = 0,
+    seed: training.Seed = 1,
+    tensorboard: training.Board = False,
     as_json: Json = False,
 ) -> None:
     """Train a composer for "like this, but …"; Ctrl-C saves, --resume goes on."""
-    _require_torch()
+    training.require_torch()
     from crosslens.train.composer import train_composer
     from crosslens.train.composer_config import ComposerConfig, Loss, Method, Shape
 
@@ -89,15 +87,8 @@ def composer(
         material, config = _material(
             app, config, data, rendered, split, bundle, cache, original=original
         )
-    ended = train_composer(config, material, resume=resume, report=_report)
-    if as_json:
-        told = {"finished": ended.finished, "reason": ended.reason, "step": ended.step}
-        print_json({**told, "figures": dict(ended.figures)})
-        return
-    figures = "  ".join(f"{name} {value:.3f}" for name, value in ended.figures.items())
-    print(f"{ended.reason} at step {ended.step}: {figures}")
-    if not ended.finished:
-        say("hint: the same command with --resume goes on")
+    ended = train_composer(config, material, resume=resume, report=training.report)
+    training.tell(ended, as_json=as_json)
 
 
 def judge_composer(
@@ -113,7 +104,7 @@ def judge_composer(
     as_json: Json = False,
 ) -> None:
     """Measure a composer by the protocol of its literature, over a whole split."""
-    _require_torch()
+    training.require_torch()
     from crosslens.corpora.composed_sources import open_composed
     from crosslens.train.composer import load_composer
     from crosslens.train.composer_lesson import questions, report
@@ -134,15 +125,14 @@ def export_composer(
     run: Annotated[Path, typer.Argument(help="Folder of a composer's run.")],
     name: Annotated[str, typer.Argument(help="Name of the composer, or a folder for it.")],
     about: Annotated[str, typer.Option(help="What it is, for its card.")] = "An own composer.",
-    licence: Annotated[str, typer.Option(help="Licence of the weights.")] = "private",
+    licence: training.Licence = "private",
     as_json: Json = False,
 ) -> None:
     """Make a composer of a run; searches in its space use it from the next start on."""
-    _require_torch()
+    training.require_torch()
     from crosslens.train.composer_export import export
 
-    with opened(context) as app:
-        folder = Path(name) if "/" in name else app.settings.home / "composers" / name
+    folder = training.folder_for(context, name, kind="composers")
     card = export(run, folder, name=folder.name, about=about, licence=licence)
     if as_json:
         print_json({"name": card.name, "space": card.space, "folder": str(folder)})
@@ -218,17 +208,3 @@ def _of_set(app: Any, found: ComposedSet, cache: Path, bundle: str | None) -> Ma
             cache / f"pictures-{found.split}.u8",
             progress=lambda done, of: bar("decoded", done),
         )
-
-
-def _require_torch() -> None:
-    from importlib.util import find_spec
-
-    if find_spec("torch") is None:
-        raise MissingExtra("training is not installed", hint="pip install 'crosslens[train]'")
-
-
-def _report(row: Any) -> None:
-    shown = "  ".join(
-        f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()
-    )
-    say(shown)

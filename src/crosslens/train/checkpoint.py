@@ -6,16 +6,16 @@ import io
 import json
 import pickle
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
 from crosslens.errors import Conflict, InvalidRequest, NotFound
-from crosslens.train.config import ModelConfig, model_from_json
+from crosslens.train.config import ModelConfig, Training, model_from_json
 from crosslens.train.disk import explained, write_whole
 from crosslens.train.model import DualEncoder
 from crosslens.train.tokens import load_tokenizer
@@ -24,14 +24,6 @@ CONFIG, TOKENIZER, METRICS = "config.json", "tokenizer.json", "metrics.jsonl"
 LAST, BEST = "last.pt", "best.pt"
 ABOUT = ("train", "tokens", "heads", "provenance")
 FREE = {"folder", "max_minutes", "threads", "device", "tensorboard", "log_every", "start_from"}
-
-
-class Settings(Protocol):
-    """Everything that decides a run."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Give plain values."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +54,7 @@ class RunFolder:
         return (self.path / CONFIG).exists()
 
     def start(
-        self, config: Settings, tokenizer: Tokenizer | None, *, about: Mapping[str, Any]
+        self, config: Training, tokenizer: Tokenizer | None, *, about: Mapping[str, Any]
     ) -> None:
         """
         Write what does not change during the run; `about` holds `heads` and `provenance`.
@@ -104,10 +96,12 @@ class RunFolder:
         return found
 
     def require_same(
-        self, config: Settings, provenance: Mapping[str, Any], *, free: Collection[str] = FREE
+        self, config: Training, provenance: Mapping[str, Any], *, free: Collection[str] = FREE
     ) -> None:
         """
         Check that a run may be resumed with these settings and this data.
+
+        A run that is older than a setting had its default.
 
         Args:
             free: settings that may differ.
@@ -117,7 +111,7 @@ class RunFolder:
         """
         about = self.about()
         ours = json.loads(json.dumps({**config.to_json(), "data": dict(provenance)}))
-        theirs = {**about["train"], "data": about["provenance"]}
+        theirs = {**_defaults(config), **about["train"], "data": about["provenance"]}
         for name in sorted(set(ours) - set(free)):
             if ours[name] != theirs.get(name):
                 raise Conflict(
@@ -172,6 +166,33 @@ class RunFolder:
         """Drop lines of steps that a resumed run will take again."""
         kept = [json.dumps(row) + "\n" for row in self.metrics() if row["step"] <= step]
         write_whole(self.path / METRICS, "".join(kept).encode())
+
+
+def open_run(
+    config: Training,
+    provenance: Mapping[str, Any],
+    *,
+    resume: bool,
+    free: Collection[str] = FREE,
+) -> RunFolder:
+    """
+    Find the folder of a run; `started` says whether there is anything to resume.
+
+    Args:
+        free: settings that may differ from those of the run that is there.
+
+    Raises:
+        Conflict: it holds a run and `resume` is off, or that run had other settings or data.
+    """
+    run = RunFolder(config.folder)
+    if run.started and not resume:
+        raise Conflict(
+            f"{config.folder} already holds a training run",
+            hint="resume it, or choose another folder",
+        )
+    if run.started:
+        run.require_same(config, provenance, free=free)
+    return run
 
 
 def load_trained(folder: Path) -> Trained:
@@ -233,6 +254,10 @@ def restore(model: DualEncoder, weights: Mapping[str, Tensor], *, where: Path) -
         model.load_state_dict(dict(weights))
     except RuntimeError as exc:
         raise InvalidRequest(f"the weights in {where} do not fit its {CONFIG}: {exc}") from exc
+
+
+def _defaults(config: Training) -> dict[str, Any]:
+    return {f.name: f.default for f in fields(config) if f.default is not MISSING}
 
 
 def _rows(lines: Iterable[str]) -> Iterable[dict[str, Any]]:

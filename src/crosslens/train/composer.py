@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,15 +10,14 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer
 
-from crosslens.errors import Conflict, InvalidRequest, NotFound
-from crosslens.train.board import board
-from crosslens.train.checkpoint import BEST, FREE, LAST, RunFolder
+from crosslens.errors import InvalidRequest, NotFound
+from crosslens.train.checkpoint import BEST, FREE, LAST, RunFolder, open_run
 from crosslens.train.composer_config import ComposerConfig, Shape, shape_from_json
 from crosslens.train.composer_data import Material
 from crosslens.train.composer_lesson import ComposerLesson
 from crosslens.train.composer_model import Composer
-from crosslens.train.lessons import Ended, Learner, Report, run_lesson
-from crosslens.train.run import prepare_torch
+from crosslens.train.lessons import Ended, Learner, Report, run_lesson, silent
+from crosslens.train.machine import prepare_torch
 from crosslens.train.tokens import train_tokenizer
 
 COMPOSER = "composer"
@@ -36,12 +34,8 @@ class TrainedComposer:
     score: float
 
 
-def _silent(row: Mapping[str, Any]) -> None:
-    del row
-
-
 def train_composer(
-    config: ComposerConfig, material: Material, *, resume: bool = False, report: Report = _silent
+    config: ComposerConfig, material: Material, *, resume: bool = False, report: Report = silent
 ) -> Ended:
     """
     Train a composer in `config.folder`; on a CPU, a resumed run repeats to the bit.
@@ -57,25 +51,14 @@ def train_composer(
         MissingExtra: TensorBoard is asked for and not installed.
     """
     prepare_torch(config)
-    run = RunFolder(config.folder)
-    if run.started and not resume:
-        raise Conflict(
-            f"{config.folder} already holds a training run",
-            hint="resume it, or choose another folder",
-        )
-    if run.started:
-        run.require_same(config, material.provenance, free=FREE | {"steps"})
-    else:
+    run = open_run(config, material.provenance, resume=resume, free=FREE | {"steps"})
+    if not run.started:
         about = {"heads": {}, "provenance": dict(material.provenance), "kind": COMPOSER}
         run.start(config, _tokenizer(config.shape, material), about=about)
     model = Composer(_fitted(config.shape, run)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    learner = Learner(model, config)
-    if (state := run.load(LAST)) is not None:
-        learner.resume(state)
-    run.forget_after(learner.step)
+    learner = Learner(model, config).resume(run.load(LAST), run)
     lesson = ComposerLesson(material, run.tokenizer(), config)
-    with board(config.folder, wanted=config.tensorboard) as show:
-        return run_lesson(learner, lesson, run=run, reports=(report, show))
+    return run_lesson(learner, lesson, run=run, report=report)
 
 
 def load_composer(folder: Path) -> TrainedComposer:

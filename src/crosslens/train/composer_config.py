@@ -7,8 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from crosslens.errors import InvalidRequest
-from crosslens.train.config import require, whole
-from crosslens.train.generator_config import Training
+from crosslens.train.config import Training, require, whole
 
 
 class Method(StrEnum):
@@ -126,7 +125,7 @@ class ComposerConfig(Training):
         object.__setattr__(self, "loss", Loss(self.loss))
         whole("siblings", self.siblings, 1, 10**4)
         whole("held_out", self.held_out, 1, 10**6)
-        require(self.batch >= 2, "batch", self.batch, "2 or more")
+        whole("batch", self.batch, 2, 10**6)
         require(0 <= self.word_drop < 1, "word_drop", self.word_drop, "0 to less than 1")
 
     def rate_at(self, step: int) -> float:

@@ -2,38 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
 
-from torch import nn
-
-from crosslens.errors import Conflict, InvalidRequest
-from crosslens.train.board import board
-from crosslens.train.checkpoint import BEST, FREE, LAST, RunFolder, Trained, load_trained, shape_of
+from crosslens.errors import InvalidRequest
+from crosslens.train.checkpoint import (
+    BEST,
+    FREE,
+    LAST,
+    RunFolder,
+    Trained,
+    load_trained,
+    open_run,
+    shape_of,
+)
 from crosslens.train.config import model_from_json
 from crosslens.train.generator_codec import Codec, CodecLesson, fit
-from crosslens.train.generator_config import CodecConfig, FlowConfig, Training
+from crosslens.train.generator_config import CodecConfig, FlowConfig
 from crosslens.train.generator_flow import Generator, Reader
 from crosslens.train.generator_lesson import FlowLesson
-from crosslens.train.lessons import Ended, Learner, Report, run_lesson
+from crosslens.train.lessons import Ended, Learner, Report, run_lesson, silent
+from crosslens.train.machine import prepare_torch
 from crosslens.train.rendered import RenderedSource
 from crosslens.train.revive import revive
-from crosslens.train.run import prepare_torch
 
-ModelT = TypeVar("ModelT", bound=nn.Module)
 LEAST_PSNR = 30.0
 MAY_CHANGE = {"steps", "validate_every", "words_from"}
 CARD = "card.toml"
 
 
-def _silent(row: Mapping[str, Any]) -> None:
-    del row
-
-
 def train_codec(
-    config: CodecConfig, source: RenderedSource, *, resume: bool = False, report: Report = _silent
+    config: CodecConfig, source: RenderedSource, *, resume: bool = False, report: Report = silent
 ) -> Ended:
     """
     Train a codec in `config.folder`.
@@ -43,15 +42,14 @@ def train_codec(
         InvalidRequest: the device is not there.
     """
     prepare_torch(config)
-    run = _opened(config, source, resume=resume)
+    run = open_run(config, source.provenance, resume=resume, free=FREE | MAY_CHANGE)
     if not run.started:
         run.start(config, None, about={"heads": {}, "provenance": source.provenance})
     codec, state = Codec(config), run.load(LAST)
     if state is None:
         fit(codec, source, seed=config.seed)
-    learner = _at(Learner(codec, config), state, run)
-    with board(config.folder, wanted=config.tensorboard) as show:
-        return run_lesson(learner, CodecLesson(source, config), run=run, reports=(report, show))
+    learner = Learner(codec, config).resume(state, run)
+    return run_lesson(learner, CodecLesson(source, config), run=run, report=report)
 
 
 def load_codec(folder: Path) -> tuple[Codec, float]:
@@ -78,7 +76,7 @@ def train_flow(
     codec: Path,
     *,
     resume: bool = False,
-    report: Report = _silent,
+    report: Report = silent,
 ) -> Ended:
     """
     Train a flow in `config.folder`.
@@ -98,7 +96,7 @@ def train_flow(
             f"{LEAST_PSNR:g} are needed",
             hint="train it longer, or give its codes more components",
         )
-    run = _opened(config, source, resume=resume)
+    run = open_run(config, source.provenance, resume=resume, free=FREE | MAY_CHANGE)
     state = run.load(LAST) if run.started else None
     teacher = _teacher(config) if state is None else None
     if teacher is not None and not run.started:
@@ -109,10 +107,9 @@ def train_flow(
     model = _generator(config, ready, run)
     if teacher is not None:
         model.reader.load_state_dict(teacher.model.text.state_dict())
-    learner = _at(Learner(model, config), state, run)
+    learner = Learner(model, config).resume(state, run)
     lesson = FlowLesson(source, ready, run.tokenizer(), config)
-    with board(config.folder, wanted=config.tensorboard) as show:
-        return run_lesson(learner, lesson, run=run, reports=(report, show))
+    return run_lesson(learner, lesson, run=run, report=report)
 
 
 def load_generator(folder: Path, codec: Codec) -> tuple[Generator, int]:
@@ -141,24 +138,3 @@ def _teacher(config: FlowConfig) -> Trained:
     """Load what has learned to read already: a bundle or a run."""
     folder = config.words_from
     return revive(folder) if (folder / CARD).exists() else load_trained(folder)
-
-
-def _opened(config: Training, source: RenderedSource, *, resume: bool) -> RunFolder:
-    run = RunFolder(config.folder)
-    if run.started and not resume:
-        raise Conflict(
-            f"{config.folder} already holds a training run",
-            hint="resume it, or choose another folder",
-        )
-    if run.started:
-        run.require_same(config, source.provenance, free=FREE | MAY_CHANGE)
-    return run
-
-
-def _at(
-    learner: Learner[ModelT], state: Mapping[str, Any] | None, run: RunFolder
-) -> Learner[ModelT]:
-    if state is not None:
-        learner.resume(state)
-    run.forget_after(learner.step)
-    return learner

@@ -2,70 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from crosslens.train.config import Precision, require, whole
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Training:
-    """
-    How something is learned.
-
-    Attributes:
-        folder: where the run lives, as `TrainConfig.folder`.
-        steps: length of the schedule; more may be asked for when it is resumed.
-        batch: pictures per step.
-        second_beta: how slowly the optimiser forgets the size of gradients.
-        max_minutes: stop and save after this long, resumable; 0 means no limit.
-    """
-
-    folder: Path
-    steps: int
-    batch: int = 64
-    max_minutes: float = 0.0
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.01
-    second_beta: float = 0.98
-    warm_up: int = 100
-    clip_norm: float = 1.0
-    ema_decay: float = 0.998
-    validate_every: int = 250
-    log_every: int = 20
-    seed: int = 1
-    threads: int = 0
-    device: str = "cpu"
-    precision: Precision = Precision.AUTO
-    tensorboard: bool = False
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "folder", Path(self.folder))
-        object.__setattr__(self, "precision", Precision(self.precision))
-        for name in ("steps", "batch", "validate_every", "log_every"):
-            whole(name, getattr(self, name), 1, 10**8)
-        for name in ("warm_up", "seed", "threads"):
-            whole(name, getattr(self, name), 0, 2**62)
-        require(0 < self.learning_rate <= 1, "learning_rate", self.learning_rate, "0 to 1")
-        require(0 <= self.ema_decay < 1, "ema_decay", self.ema_decay, "0 to less than 1")
-
-    def rate_at(self, step: int) -> float:
-        """
-        Rise over the warm-up, stay, and fall to a fiftieth over the last fifth.
-
-        So a run may be resumed with more steps before it falls (Hägele et al. 2024).
-        """
-        warm_up = min(self.warm_up, self.steps // 10)
-        falling = max(1, self.steps // 5)
-        left = (self.steps - step) / falling
-        return self.learning_rate * min((step + 1) / max(1, warm_up), 1.0, max(left, 0.02))
-
-    def to_json(self) -> dict[str, Any]:
-        """Give plain values."""
-        table = asdict(self)
-        paths = {k: str(v) for k, v in table.items() if isinstance(v, Path)}
-        return {**table, **paths, "precision": str(self.precision)}
+from crosslens.train.config import Training, require, whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +14,7 @@ class CodecConfig(Training):
     The codec: pictures ↔ codes.
 
     Attributes:
+        batch: pictures per step.
         px: side of a picture.
         patch: side of the squares that become one code each.
         components: numbers in a code.
@@ -93,6 +34,7 @@ class CodecConfig(Training):
 
     def __post_init__(self) -> None:
         Training.__post_init__(self)
+        whole("batch", self.batch, 1, 10**6)
         require(self.patch % 4 == 0, "patch", self.patch, "a multiple of 4")
         require(self.px % self.patch == 0, "px", self.px, f"a multiple of patch, {self.patch}")
         whole("components", self.components, 1, 3 * self.patch**2)
@@ -109,6 +51,7 @@ class FlowConfig(Training):
     The flow: words → codes.
 
     Attributes:
+        batch: pictures per step.
         width, layers, heads: shape of the transformer; the width is a multiple of the heads.
         fold: so many codes along an edge are seen as one: fewer, larger pieces are quicker.
         full_share: share of the titles that say everything; the others say what they say.
@@ -132,6 +75,7 @@ class FlowConfig(Training):
     def __post_init__(self) -> None:
         Training.__post_init__(self)
         object.__setattr__(self, "words_from", Path(self.words_from))
+        whole("batch", self.batch, 1, 10**6)
         allowed = f"a divisor of width, {self.width}"
         require(self.heads > 0 and self.width % self.heads == 0, "heads", self.heads, allowed)
         for name in ("full_share", "empty_share"):

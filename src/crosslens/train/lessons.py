@@ -7,19 +7,26 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from functools import partial
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from crosslens.train.batches import Movable, ahead
+from crosslens.train.board import board
 from crosslens.train.checkpoint import BEST, LAST, RunFolder
-from crosslens.train.generator_config import Training
-from crosslens.train.loop import until_interrupted
+from crosslens.train.config import Training
+from crosslens.train.machine import until_interrupted, uses_bfloat16
 
 Report = Callable[[Mapping[str, Any]], None]
 ModelT = TypeVar("ModelT", bound=nn.Module)
 BatchT = TypeVar("BatchT", bound=Movable)
+
+
+def silent(row: Mapping[str, Any]) -> None:
+    """Report nothing."""
+    del row
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +107,11 @@ class Learner(Generic[ModelT]):
         # Early on a long memory would hold the random start.
         decay = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
-            for name, value in self.model.named_parameters():
-                if value.requires_grad:
+            for name, value in self.model.state_dict().items():
+                if value.is_floating_point():  # statistics too: they belong to these weights
                     self.averages[name].lerp_(value, 1 - decay)
-            for name, statistic in self.model.named_buffers():  # averages already
-                self.averages[name].copy_(statistic)
+                else:
+                    self.averages[name].copy_(value)
 
     @contextlib.contextmanager
     def averaged(self) -> Iterator[ModelT]:
@@ -124,8 +131,14 @@ class Learner(Generic[ModelT]):
             "weights": self.model.state_dict(), "optimizer": self._optimizer.state_dict(),
         }  # fmt: skip
 
-    def resume(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state`."""
+    def resume(self, state: Mapping[str, Any] | None, run: RunFolder) -> Self:
+        """Go on from the `state` that a run saved, or from the start; drop what it told since."""
+        if state is not None:
+            self._restore(state)
+        run.forget_after(self.step)
+        return self
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
         self.step, self.best = int(state["step"]), float(state["score"])
         self.model.load_state_dict(state["weights"])
         self._optimizer.load_state_dict(state["optimizer"])
@@ -134,25 +147,30 @@ class Learner(Generic[ModelT]):
 
 
 def run_lesson(
-    learner: Learner[ModelT],
-    lesson: Lesson[ModelT, BatchT],
-    *,
-    run: RunFolder,
-    reports: Sequence[Report],
+    learner: Learner[ModelT], lesson: Lesson[ModelT, BatchT], *, run: RunFolder, report: Report
 ) -> Ended:
-    """Train to the end of the schedule, until time is up, or until Ctrl-C; then save."""
+    """
+    Train to the end of the schedule, until time is up, or until Ctrl-C; then save.
+
+    Raises:
+        MissingExtra: TensorBoard is asked for and not installed.
+    """
     config, figures = learner.config, dict[str, float]()
     started, reason = time.monotonic(), "finished"
     with (
+        board(run.path, wanted=config.tensorboard) as show,
         until_interrupted() as interrupted,
         contextlib.closing(ahead(lesson, learner.step, config.steps)) as batches,
     ):
+        tell = partial(_tell, run, (report, show))
         for batch in batches:
             row = learner.learn(lesson, batch.to(config.device))
             if learner.step % config.log_every == 0:
-                _tell(run, reports, {"step": learner.step, **row})
+                tell({"step": learner.step, **row})
             if learner.step % config.validate_every == 0 or learner.step == config.steps:
-                figures = dict(_validate(learner, lesson, run=run, reports=reports))
+                verdict = _validate(learner, lesson, run=run)
+                figures = dict(verdict.figures)
+                tell({"step": learner.step, "score": verdict.score, **figures})
             late = 0 < config.max_minutes * 60 < time.monotonic() - started
             if learner.step < config.steps and (interrupted.is_set() or late):
                 reason = "interrupted" if interrupted.is_set() else "out of time"
@@ -162,12 +180,8 @@ def run_lesson(
 
 
 def _validate(
-    learner: Learner[ModelT],
-    lesson: Lesson[ModelT, BatchT],
-    *,
-    run: RunFolder,
-    reports: Sequence[Report],
-) -> Mapping[str, float]:
+    learner: Learner[ModelT], lesson: Lesson[ModelT, BatchT], *, run: RunFolder
+) -> Verdict:
     with learner.averaged() as model, torch.no_grad():
         verdict = lesson.judge(model, learner.step)
     if verdict.score > learner.best:
@@ -175,8 +189,7 @@ def _validate(
         best = {"step": learner.step, "score": verdict.score, "averages": learner.averages}
         run.save(BEST, best)
     run.save(LAST, learner.state())
-    _tell(run, reports, {"step": learner.step, "score": verdict.score, **verdict.figures})
-    return verdict.figures
+    return verdict
 
 
 def _tell(run: RunFolder, reports: Sequence[Report], row: Mapping[str, Any]) -> None:
@@ -184,15 +197,6 @@ def _tell(run: RunFolder, reports: Sequence[Report], row: Mapping[str, Any]) -> 
     run.append(rounded)
     for report in reports:
         report(rounded)
-
-
-def uses_bfloat16(config: Training) -> bool:
-    """Whether the forward pass runs in bfloat16: where there are matrix units for it."""
-    if config.precision != "auto":
-        return config.precision == "bfloat16"
-    if config.device.startswith("cuda"):
-        return bool(torch.cuda.is_bf16_supported())
-    return config.device == "cpu" and bool(torch.cpu.get_capabilities().get("amx_bf16"))
 
 
 def _groups(model: nn.Module, decay: float) -> list[dict[str, Any]]:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
 import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from crosslens.errors import Conflict, InvalidRequest
 from crosslens.train.batches import Disturbed, vocabulary_texts
-from crosslens.train.board import board
-from crosslens.train.checkpoint import LAST, RunFolder, Trained, load_trained, shape_of
+from crosslens.train.checkpoint import LAST, RunFolder, Trained, load_trained, open_run, shape_of
 from crosslens.train.config import TrainConfig
-from crosslens.train.loop import Learner, Outcome, Report, run_steps
+from crosslens.train.described import VECTORS, described
+from crosslens.train.encoder_lesson import EncoderLesson
+from crosslens.train.lessons import Ended, Learner, Report, run_lesson, silent
+from crosslens.train.machine import prepare_torch
 from crosslens.train.model import DualEncoder
 from crosslens.train.revive import calibrate, revive
 from crosslens.train.source import Source
@@ -28,24 +27,9 @@ TOKENS = "text.tokens.weight"
 CALIBRATED = 128  # products whose pictures tell the normalisations what will come
 
 
-class Machine(Protocol):
-    """The settings of a training that say what it runs on; `TrainConfig` says what each means."""
-
-    @property
-    def device(self) -> str: ...  # noqa: D102
-    @property
-    def threads(self) -> int: ...  # noqa: D102
-    @property
-    def seed(self) -> int: ...  # noqa: D102
-
-
-def _silent(row: Mapping[str, Any]) -> None:
-    del row
-
-
 def train_encoder(
-    config: TrainConfig, source: Source, *, resume: bool = False, report: Report = _silent
-) -> Outcome:
+    config: TrainConfig, source: Source, *, resume: bool = False, report: Report = silent
+) -> Ended:
     """
     Train a dual encoder in `config.folder`; on a CPU, a resumed run repeats to the bit.
 
@@ -59,41 +43,16 @@ def train_encoder(
         MissingExtra: TensorBoard is asked for and not installed.
     """
     prepare_torch(config)
-    run = RunFolder(config.folder)
-    if run.started and not resume:
-        raise Conflict(
-            f"{config.folder} already holds a training run",
-            hint="resume it, or choose another folder",
-        )
     teacher = _teacher(config.start_from)
     config = _with_inherited_shape(config, teacher)
-    if run.started:
-        run.require_same(config, source.provenance)
-    else:
+    run = open_run(config, source.provenance, resume=resume)
+    if not run.started:
         about = {"heads": source.shelf.head_sizes, "provenance": source.provenance}
         run.start(config, _tokenizer(config, source, teacher), about=about)
     learner = _learner(config, run, source, teacher)
-    with board(config.folder, wanted=config.tensorboard) as show:
-        return run_steps(learner, source, run.tokenizer(), run=run, reports=(report, show))
-
-
-def prepare_torch(config: Machine) -> None:
-    """
-    Set threads and seed.
-
-    Raises:
-        InvalidRequest: the device is not there.
-    """
-    try:
-        torch.empty(1, device=config.device)
-    except (RuntimeError, AssertionError) as exc:
-        raise InvalidRequest(
-            f"device is {config.device!r}, which PyTorch cannot use here: {exc}",
-            hint="use cpu, or cuda where a GPU and its PyTorch are installed",
-        ) from exc
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    torch.manual_seed(config.seed)
+    views = described(learner.model, source, kept=run.path / VECTORS) if config.words_only else None
+    lesson = EncoderLesson(source, run.tokenizer(), config, views=views)
+    return run_lesson(learner, lesson, run=run, report=report)
 
 
 def _teacher(folder: Path | None) -> Trained | None:
@@ -124,7 +83,7 @@ def _tokenizer(config: TrainConfig, source: Source, teacher: Trained | None) -> 
 
 def _learner(
     config: TrainConfig, run: RunFolder, source: Source, teacher: Trained | None
-) -> Learner:
+) -> Learner[DualEncoder]:
     about = run.about()
     model = DualEncoder(shape_of(about), heads=about["heads"])
     state = run.load(LAST)
@@ -134,11 +93,9 @@ def _learner(
             rng = np.random.default_rng(config.seed)
             rows = rng.choice(source.shelf.training, CALIBRATED)
             calibrate(model, Disturbed(source)(rows, rng, px=config.px_at(0)))
-    learner = Learner(model, config)
-    if state is not None:
-        learner.resume(state)
-    run.forget_after(learner.step)
-    return learner
+    model.picture.requires_grad_(not config.words_only)
+    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Learner(model, config).resume(state, run)
 
 
 def _take_over(model: DualEncoder, tokenizer: Tokenizer, teacher: Trained) -> None:

@@ -121,6 +121,16 @@ def test_resuming_with_other_settings_is_refused(toys: RenderedSource, finished:
         train_encoder(tiny_config(finished, products=13), toys, resume=True)
 
 
+def test_a_run_that_is_older_than_a_setting_had_its_default(finished: Path, tmp_path: Path):
+    about = RunFolder(finished).about()
+    del about["train"]["second_beta"]
+    (tmp_path / "config.json").write_text(json.dumps(about), "utf-8")
+    run, data = RunFolder(tmp_path), about["provenance"]
+    run.require_same(tiny_config(tmp_path), data)
+    with pytest.raises(Conflict, match=r"second_beta = 0\.999, not 0\.9"):
+        run.require_same(tiny_config(tmp_path, second_beta=0.9), data)
+
+
 def test_a_device_that_is_not_there_is_refused(toys: RenderedSource, tmp_path: Path):
     with pytest.raises(InvalidRequest, match="device is 'quantum'"):
         train_encoder(tiny_config(tmp_path / "run", device="quantum"), toys)

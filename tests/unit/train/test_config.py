@@ -49,3 +49,18 @@ def test_pictures_are_small_in_the_first_part_of_a_run():
     assert [config.px_at(step) for step in (0, 5, 6, 9)] == [96, 96, 128, 128]
     tiny = TrainConfig(folder=Path("run"), model=ModelConfig(picture_px=64))
     assert tiny.px_at(0) == 64
+
+
+def test_the_learning_rate_rises_then_falls_to_zero():
+    config = TrainConfig(folder=Path("run"), steps=1000, warm_up=100, learning_rate=0.01)
+    rates = [config.rate_at(step) for step in range(1000)]
+    assert rates[0] == pytest.approx(0.0001)
+    assert max(rates) == rates[99] == pytest.approx(0.01)
+    assert rates[99:] == sorted(rates[99:], reverse=True)
+    assert 0 <= rates[-1] < 1e-6
+
+
+def test_a_short_run_warms_up_for_a_tenth_of_it_only():
+    config = TrainConfig(folder=Path("run"), steps=20, warm_up=200, learning_rate=0.01)
+    assert config.rate_at(2) == pytest.approx(0.01)
+    assert TrainConfig(folder=Path("run"), steps=1, learning_rate=0.01).rate_at(0) == 0.01
