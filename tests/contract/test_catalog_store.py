@@ -123,6 +123,22 @@ class TestProducts:
         products = insert_many(catalog, 1_201)
         assert len(catalog.read([product.id for product in products])) == 1_201
 
+    def test_attributes_are_read_alone_of_products_that_are_live(self, catalog):
+        shirt = {"colour": "rød", "price": 19.99, "new": True, "sizes": ["S", "M"], "名称": "值"}
+        with catalog.transaction() as writes:
+            kept = writes.insert(ProductFields("a", attributes=shirt), [picture()])
+            bare = writes.insert(ProductFields("b"), ())
+            gone = writes.insert(ProductFields("c", attributes=shirt), ())
+        with catalog.transaction() as writes:
+            writes.retire(gone.id)
+        asked = [gone.id, kept.id, 999, bare.id, kept.id, -1, 0, 2**70]
+        assert catalog.attributes(asked) == {kept.id: shirt, bare.id: {}}
+        assert catalog.attributes([]) == {}
+
+    def test_attributes_of_more_products_are_read_than_one_statement_takes(self, catalog):
+        products = insert_many(catalog, 1_201)
+        assert len(catalog.attributes([product.id for product in products])) == 1_201
+
     def test_a_picture_may_be_shown_twice_and_by_several_products(self, catalog):
         first = insert(catalog, "a", picture(1), picture(1))
         second = insert(catalog, "b", picture(1))

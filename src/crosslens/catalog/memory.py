@@ -16,6 +16,7 @@ from crosslens.catalog.product import Picture, Product, ProductFields
 from crosslens.catalog.receipts import KEPT, Receipt
 from crosslens.catalog.store import Summary
 from crosslens.errors import Conflict, NotFound
+from crosslens.values import Attributes
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,11 @@ class MemoryCatalog:
         """Read products by id, in the order asked."""
         with self._lock:
             return {id: self._products[id] for id in product_ids if id in self._products}
+
+    def attributes(self, product_ids: Sequence[int]) -> dict[int, Attributes]:
+        """Read the attributes of live products."""
+        read = self.read(product_ids).items()
+        return {id: product.fields.attributes for id, product in read if not product.retired}
 
     def by_source_keys(self, keys: Sequence[str]) -> dict[str, Product]:
         """Read products by source key."""

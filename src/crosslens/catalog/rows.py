@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, false
 from crosslens.catalog.listing import Mark, Order, title_key
 from crosslens.catalog.product import Picture, Product, ProductFields
 from crosslens.catalog.schema import pictures, products
+from crosslens.values import Attributes
 
 Row = dict[str, Any]
 
@@ -45,6 +46,14 @@ _PAGE = """
     FROM products AS p WHERE p.id IN ({slots})
 """
 _PAGES = {slots: _PAGE.format(slots=", ".join("?" * slots)) for slots in SLOTS}
+_ATTRIBUTES = """
+    SELECT json_group_array(json_array(id, json(attributes)))
+    FROM products WHERE NOT retired AND id IN ({slots})
+"""
+_ATTRIBUTES_AT_ONCE = _ATTRIBUTES.format(slots=", ".join("?" * AT_ONCE))
+_ATTRIBUTES_BY_ID = select(products.c.id, products.c.attributes).where(
+    products.c.retired == false(), products.c.id.in_(bindparam("ids", expanding=True))
+)
 _BY_ID = PRODUCT_COLUMNS.where(products.c.id.in_(bindparam("ids", expanding=True)))
 _BY_KEY = PRODUCT_COLUMNS.where(products.c.source_key.in_(bindparam("keys", expanding=True)))
 _ORDERED = {Order.UPDATED: products.c.updated, Order.TITLE: products.c.title_key}
@@ -94,6 +103,27 @@ def _page(connection: Connection, ids: Sequence[int]) -> list[Product]:
     values = (*ids, *[0] * (slots - len(ids)))
     rows = json.loads(connection.exec_driver_sql(_PAGES[slots], values).scalar_one())
     return [_product(row, [Picture(*facts) for facts in shown]) for *row, shown in rows]
+
+
+def attributes(connection: Connection, ids: Sequence[int]) -> dict[int, Attributes]:
+    """Read the attributes of live products by id, in any order; others are left out."""
+    read = _attributes if connection.dialect.name == "sqlite" else _attributes_of_server
+    return dict(chain.from_iterable(read(connection, part) for part in chunks(possible(ids))))
+
+
+def _attributes(connection: Connection, ids: Sequence[int]) -> Sequence[tuple[int, Attributes]]:
+    values = (*ids, *[0] * (AT_ONCE - len(ids)))
+    rows: list[tuple[int, Attributes]] = json.loads(
+        connection.exec_driver_sql(_ATTRIBUTES_AT_ONCE, values).scalar_one()
+    )
+    return rows
+
+
+def _attributes_of_server(
+    connection: Connection, ids: Sequence[int]
+) -> Sequence[tuple[int, Attributes]]:
+    rows = connection.execute(_ATTRIBUTES_BY_ID, {"ids": ids}).all()
+    return [(id, attributes) for id, attributes in rows]
 
 
 def by_keys(connection: Connection, keys: Sequence[str]) -> dict[str, Product]:

@@ -21,6 +21,7 @@ from crosslens.catalog.rows import PRODUCT_COLUMNS, as_micros
 from crosslens.catalog.schema import counters, pictures, products
 from crosslens.catalog.store import Summary
 from crosslens.catalog.writing import RETIRED, SHOWN, SqlTransaction
+from crosslens.values import Attributes
 
 T = TypeVar("T")
 _BATCH = 5_000
@@ -87,6 +88,11 @@ class SqlCatalog:
         """Read products by id, in the order asked."""
         with self._reading() as connection:
             return rows.by_ids(connection, product_ids)
+
+    def attributes(self, product_ids: Sequence[int]) -> dict[int, Attributes]:
+        """Read the attributes of live products."""
+        with self._reading() as connection:
+            return rows.attributes(connection, product_ids)
 
     def by_source_keys(self, keys: Sequence[str]) -> dict[str, Product]:
         """Read products by source key."""

@@ -34,7 +34,7 @@ class Page:
 
     ranking: Sequence[Ranked]
     products: Mapping[int, Product]
-    found: int
+    found: Sequence[Ranked]
     matches: Matches
 
 
@@ -125,7 +125,9 @@ class SearchEngine:
                     curve = self.curves.get(asked.plan.kind)
                     with span("present", kind=asked.plan.kind):
                         told = self._told(asked) + notes
-                    outcomes[n] = _answer(asked, page, told, started, curve)
+                        answer = _answer(asked, page, told, curve)
+                        facets = self._facets(asked.request, page)
+                    outcomes[n] = replace(answer, facets=facets, took_ms=_since(started))
                 else:  # too many of what was found may not be shown: look deeper
                     asked.depth = min(4 * asked.depth, WIDEST)
                     continue
@@ -136,6 +138,13 @@ class SearchEngine:
         """Say what the caller should know about how an answer came about."""
         composed = any(probe.purpose is Purpose.COMPOSED for probe in asked.plan.probes)
         return (ADDED,) if composed and self._matcher.composer is None else ()
+
+    def _facets(self, request: SearchRequest, page: Page) -> dict[str, dict[str, int]]:
+        """Count over everything found that may be shown, of which the page is a part."""
+        if not request.facets:
+            return {}
+        others = [r.product_id for r in page.found if r.product_id != request.product_id]
+        return present.count_facets(request.facets, self._catalog.attributes(others).values())
 
     def _begun(self, request: SearchRequest) -> Asked:
         request = self._with_own_pictures(request)
@@ -157,22 +166,22 @@ class SearchEngine:
         firsts = (
             ranked.product_id
             for asked, ranking in zip(questions, rankings, strict=True)
-            for ranked in ranking[: _step(asked, ranking)]
+            for ranked in ranking[: _step(asked)]
         )
         products = self._read(list(dict.fromkeys(firsts)))
         return [
             matches
             if isinstance(matches, CrosslensError)
-            else Page(*self._visible(ranking, asked, products), len(ranking), matches)
+            else Page(*self._visible(ranking, asked, products), ranking, matches)
             for asked, matches, ranking in zip(questions, matched, rankings, strict=True)
         ]
 
     def _visible(
         self, ranking: Sequence[Ranked], asked: Asked, products: dict[int, Product]
     ) -> tuple[list[Ranked], Mapping[int, Product]]:
-        """Go down the ranking until enough products may be shown; facets need all."""
+        """Go down the ranking until enough products may be shown."""
         seen: list[Ranked] = []
-        step = _step(asked, ranking)
+        step = _step(asked)
         for start in range(0, len(ranking), step):
             part = ranking[start : start + step]
             if start:
@@ -216,10 +225,8 @@ def _wanted(asked: Asked) -> int:
     return asked.request.offset + asked.request.limit
 
 
-def _step(asked: Asked, ranking: Sequence[Ranked]) -> int:
+def _step(asked: Asked) -> int:
     """Return how many products to read at once."""
-    if asked.request.facets:
-        return max(len(ranking), 1)
     return _wanted(asked) + (asked.request.product_id is not None)
 
 
@@ -229,9 +236,7 @@ def _is_enough(asked: Asked, page: Page) -> bool:
     return len(page.ranking) >= _wanted(asked) or exhausted or asked.depth >= WIDEST
 
 
-def _answer(
-    asked: Asked, page: Page, notes: tuple[str, ...], started: float, curve: Curve | None
-) -> Answer:
+def _answer(asked: Asked, page: Page, notes: tuple[str, ...], curve: Curve | None) -> Answer:
     request, notes = asked.request, asked.plan.notes + notes
     shown = present.hits(
         page.ranking[request.offset : _wanted(asked)],
@@ -239,9 +244,16 @@ def _answer(
         explain=request.explain,
         curve=curve,
     )
-    facets = present.count_facets(
-        request.facets, (page.products[ranked.product_id] for ranked in page.ranking)
-    )
-    took = {"total": (perf_counter() - started) * 1e3}
     missing, hopeless = page.matches.missing, present.has_no_good_match(page.ranking, curve)
-    return Answer(shown, asked.plan.kind, page.found, facets, notes, missing, took, hopeless)
+    return Answer(
+        shown,
+        asked.plan.kind,
+        len(page.found),
+        notes=notes,
+        missing=missing,
+        no_good_match=hopeless,
+    )
+
+
+def _since(started: float) -> dict[str, float]:
+    return {"total": (perf_counter() - started) * 1e3}

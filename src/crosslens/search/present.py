@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from crosslens.catalog.product import Product
 from crosslens.search.rank import Ranked
 from crosslens.search.relevance import Curve
-from crosslens.values import AttributeValue, Kind
+from crosslens.values import Attributes, AttributeValue, Kind
 
 LOOKED_AT = 10  # one of the best hits must be good, or there is no good match
 
@@ -98,23 +99,21 @@ def has_no_good_match(ranking: Sequence[Ranked], curve: Curve | None) -> bool | 
     return max((curve(ranked.scores) for ranked in ranking[:LOOKED_AT]), default=0.0) < curve.least
 
 
-def count_facets(names: Sequence[str], products: Iterable[Product]) -> dict[str, dict[str, int]]:
-    """Count the values of attributes, most frequent first, then by name."""
-    counters: dict[str, Counter[str]] = {name: Counter() for name in names}
-    for product in products:
-        for name in names:
-            value = product.fields.attributes.get(name)
-            if value is not None:
-                counters[name].update(_shown(value))
-    return {
-        name: dict(sorted(counter.items(), key=lambda pair: (-pair[1], pair[0])))
-        for name, counter in counters.items()
-    }
+def count_facets(names: Sequence[str], found: Collection[Attributes]) -> dict[str, dict[str, int]]:
+    """Count the values of attributes over products, most frequent first, then by name."""
+    return {name: _counted(one[name] for one in found if name in one) for name in names}
+
+
+def _counted(values: Iterable[AttributeValue]) -> dict[str, int]:
+    counter = Counter(chain.from_iterable(map(_shown, values)))
+    return dict(sorted(counter.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
 def _shown(value: AttributeValue) -> Iterable[str]:
+    if isinstance(value, str):
+        return [value]
     if isinstance(value, list):
         return dict.fromkeys(value)
     if isinstance(value, bool):
         return ["true" if value else "false"]
-    return [f"{value:g}" if isinstance(value, float) else value]
+    return [f"{value:g}"]

@@ -122,6 +122,20 @@ def test_filters_and_facets(house: House) -> None:
     assert everything.facets["price"] == {"10": 1, "30": 1, "80": 1}
 
 
+def test_facets_count_more_than_the_page_but_neither_the_deleted_nor_the_one_asked_about() -> None:
+    house = House()
+    for n in range(6):
+        house.add(f"shirt number {n}", colour="red" if n % 2 else "blue")
+    house.worker().drain()
+    house.editor.remove(2)
+    for limit in (1, 10):
+        asked = SearchRequest(product_id=1, kind=Kind.TEXT2TEXT, facets=("colour",), limit=limit)
+        answer = house.engine().search(asked)
+        assert answer.facets == {"colour": {"blue": 2, "red": 2}}
+        assert len(answer.hits) == min(limit, 4)
+    house.pool.shutdown()
+
+
 def test_an_unknown_filter_field_is_named_with_those_there_are(house: House) -> None:
     with pytest.raises(InvalidRequest, match=r"colur.*colour"):
         house.engine().search(SearchRequest("red", where=parse("colur = red")))
