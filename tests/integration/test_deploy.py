@@ -32,6 +32,18 @@ COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text("utf-8")
 EXAMPLE = (DEPLOY / ".env.example").read_text("utf-8")
 CHART = DEPLOY / "chart"
+CHECKERS = (
+    "check-jsonschema",
+    "hadolint",
+    "helm",
+    "kubernetes-validate",
+    "nginx",
+    "promtool",
+    "yamllint",
+)
+OWN = Path(sys.prefix)  # `make setup` and `make servers` put some there
+PLACES = (OWN / "bin", OWN / ".helm" / "node_modules" / ".bin", *os.get_exec_path(), "/usr/sbin")
+PATH = os.pathsep.join(map(str, PLACES))
 OURS = {n: s for n, s in COMPOSE["services"].items() if "Dockerfile" in str(s.get("build"))}
 
 
@@ -196,20 +208,42 @@ def assert_there(values: Any, path: str) -> None:
         values = values[name]
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        ["check-jsonschema", "--builtin-schema", "vendor.compose-spec", "deploy/compose.yaml"],
-        ["hadolint", "deploy/Dockerfile"],
-    ],
-    ids=lambda command: command[0],
-)
-def test_checkers_have_nothing_to_say(command: list[str]) -> None:
-    program = Path(sys.executable).with_name(command[0])
-    if not program.exists():
-        pytest.skip(f"{command[0]} is not installed")
-    ran = subprocess.run([program, *command[1:]], cwd=ROOT, capture_output=True, text=True)
+@pytest.mark.parametrize("tool", CHECKERS)
+def test_checkers_have_nothing_to_say(tool: str, request: pytest.FixtureRequest) -> None:
+    require(tool, request.config)
+    ran = called("deploy/check.sh", tool)
     assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert f"\n{tool} " in f"\n{ran.stdout}", "it was asked"
+
+
+def test_what_the_board_asks_is_promql(request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    require("promtool", request.config)
+    board = json.loads((DEPLOY / "grafana" / "dashboards" / "crosslens.json").read_text("utf-8"))
+    asked = [target["expr"] for panel in board["panels"] for target in panel.get("targets", ())]
+    assert len(asked) > 20
+    rules = [
+        {"record": f"asked:{n}", "expr": expr.replace("$__rate_interval", "5m")}
+        for n, expr in enumerate(asked)
+    ]
+    file = tmp_path / "rules.yaml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "board", "rules": rules}]}), "utf-8")
+    ran = called("promtool", "check", "rules", file)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def require(tool: str, config: pytest.Config) -> None:
+    """Skip without a tool, or fail where all are required; few have what brings Helm."""
+    needed = {tool, "helm"} if tool == "kubernetes-validate" else {tool}
+    if absent := sorted(name for name in needed if shutil.which(name, path=PATH) is None):
+        told = f"not installed: {', '.join(absent)}; see `make servers` and `make setup`"
+        if config.getoption("--require-servers") and "helm" not in absent:
+            pytest.fail(told)
+        pytest.skip(told)
+
+
+def called(*command: str | Path) -> subprocess.CompletedProcess[str]:
+    environment = dict(os.environ) | {"PATH": PATH}  # noqa: TID251 - of the child
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment)
 
 
 @pytest.mark.slow
