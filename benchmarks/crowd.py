@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import cycle
 from typing import cast
 
 import uvloop
@@ -81,22 +82,25 @@ class User(asyncio.Protocol):
             self._transport.write(next(self._questions))
 
 
-def crowd(port: int, users: list[tuple[Iterator[bytes], float, Round]], seconds: float) -> None:
+def crowd(
+    port: int | Sequence[int], users: list[tuple[Iterator[bytes], float, Round]], seconds: float
+) -> None:
     """
     Let users ask for some seconds, and end when each has been answered.
 
     Args:
+        port: of this machine; of several, users take one in turn.
         users: for each what it asks, at least how many seconds apart, what it notes in.
     """
-    uvloop.run(_crowd(port, users, seconds))
+    uvloop.run(_crowd([port] if isinstance(port, int) else port, users, seconds))
 
 
 async def _crowd(
-    port: int, users: list[tuple[Iterator[bytes], float, Round]], seconds: float
+    ports: Sequence[int], users: list[tuple[Iterator[bytes], float, Round]], seconds: float
 ) -> None:
     due, loop = time.perf_counter() + seconds, asyncio.get_running_loop()
     made = []
-    for questions, every_s, seen in users:
+    for (questions, every_s, seen), port in zip(users, cycle(ports), strict=False):
         seen.due = due
 
         def user(

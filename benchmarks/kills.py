@@ -4,8 +4,9 @@ Kill API, worker and every server at random while products are written, and coun
     python benchmarks/kills.py --kills 1000 --minutes 60 --log /tmp/kills.jsonl
     python benchmarks/kills.py --figures /tmp/kills.jsonl
 
-Kills come every three seconds on average, whatever the processes are at, also starting; how long
-the service needs is counted from the last kill of a series until it reads, searches and indexes.
+Kills come every three seconds on average, or as `--longest-s` says, whatever the processes are at,
+also starting; a machine that is slow needs longer to write anything between them. How long the
+service needs is counted from the last kill of a series until it reads, searches and indexes.
 Every hundred kills the writers pause, and everything is compared: each acknowledged write with the
 catalogue, the index with the catalogue (without repair), and what was deleted with what is served.
 The servers are those of the tests: MariaDB from Debian, Milvus 2.3.5 from PyPI, and the mock broker
@@ -42,6 +43,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=1_000)
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--writers", type=int, default=3)
+    parser.add_argument("--longest-s", type=float, default=5.5, help="between two kills")
     parser.add_argument("--pause", type=int, default=100, help="kills between two comparisons")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--log", type=Path, default=Path("kills.jsonl"))
@@ -67,7 +69,8 @@ def run(storm: Storm, asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
     draw, until = random.Random(asked.seed), time.monotonic() + 60 * asked.minutes
     while storm.kills < asked.kills and time.monotonic() < until:
         goal = min(asked.kills, storm.kills + asked.pause)
-        with storm.raging(), closing(storm.bombard(draw, ODDS, kills=goal - storm.kills)) as blows:
+        blows = storm.bombard(draw, ODDS, kills=goal - storm.kills, longest_s=asked.longest_s)
+        with storm.raging(), closing(blows):
             for kills in blows:
                 print(kills, storm.writes, flush=True)
                 if time.monotonic() > until:

@@ -1,7 +1,9 @@
 """
-The server profile: two APIs and two workers beside one of each, and a switch of bundles under load.
+The server profile: two of each process beside one, crowds, and a switch of bundles under load.
 
     python benchmarks/servers.py --products 600 --seconds 10
+    python benchmarks/servers.py --parts crowds --crowds 40 400
+    python benchmarks/servers.py --parts switch
 
 Over MariaDB and Milvus 2.3.5 of their own, as the tests start them. Everything shares one machine,
 so two of each show that nothing is done twice and what sharing costs, not what more machines give.
@@ -17,21 +19,26 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 import httpx
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+from crowd import Round, crowd, post
 from fleet import Fleet, fleet
 from milvus_server import MilvusServer, milvus
 from storm import Storm
 from tiny_bundle import proved_tiny
 
 BATCH = 50
+PATIENT_S = 120  # a busy Milvus must not take itself for dead
+PARTS = ("beside", "crowds", "switch")
 
 
 @dataclass
@@ -48,6 +55,18 @@ class Users:
         begun = threading.Barrier(self.count, lambda: _later(stop, seconds))
         with ThreadPoolExecutor(self.count) as pool:
             list(pool.map(lambda n: self._one(n, stop, begun), range(self.count)))
+
+    @contextmanager
+    def searching(self) -> Iterator[None]:
+        """Search until the block ends."""
+        stop = threading.Event()
+        thread = threading.Thread(target=self.search, args=(stop,))
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
 
     def _one(self, number: int, stop: threading.Event, begun: threading.Barrier) -> None:
         url = self.urls[number % len(self.urls)]
@@ -76,11 +95,16 @@ def main() -> None:
     parser.add_argument("--products", type=int, default=600)
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--users", type=int, default=40)
+    parser.add_argument("--crowds", type=int, nargs="+", default=[40, 400])
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     asked = parser.parse_args()
-    with milvus() as vectors:
-        for each in (1, 2):
+    with milvus(missed_s=PATIENT_S) as vectors:
+        for each in (1, 2) if "beside" in asked.parts else ():
             beside(vectors, each, asked)
-        switch(vectors, asked)
+        if "crowds" in asked.parts:
+            crowds(vectors, asked)
+        if "switch" in asked.parts:
+            switch(vectors, asked)
 
 
 def beside(vectors: MilvusServer, each: int, asked: argparse.Namespace) -> None:
@@ -111,6 +135,35 @@ def beside(vectors: MilvusServer, each: int, asked: argparse.Namespace) -> None:
         )
 
 
+def crowds(vectors: MilvusServer, asked: argparse.Namespace) -> None:
+    """Let more and more users search at two APIs at once; beyond capacity they get 429 alone."""
+    with (
+        tempfile.TemporaryDirectory() as home,
+        fleet(Path(home), apis=2, workers=1, vectors=vectors) as all_,
+    ):
+        add(all_, asked.products)
+        await_settled(all_)
+        ports = [api.port for api in all_.apis]
+        for users in (10, *asked.crowds):  # the first one warms up
+            seen = Round()
+            crowd(ports, [(questions(n), 0.0, seen) for n in range(users)], asked.seconds)
+            tell(
+                f"{users} users at 2 APIs",
+                answers_per_s=round(seen.statuses[200] / asked.seconds, 1),
+                statuses=dict(seen.statuses),
+                **{f"p{share}_ms": round(seen.at(share / 100)) for share in (50, 95, 99)},
+            )
+            odd = {status: n for status, n in seen.statuses.items() if status not in (200, 429)}
+            assert not odd, odd
+
+
+def questions(number: int) -> Iterator[bytes]:
+    """Yield what one user asks."""
+    for asked in count():
+        words = f"shoe {(number * 97 + asked) % 500} {number}"
+        yield post("/search", json.dumps({"words": words}).encode())
+
+
 def switch(vectors: MilvusServer, asked: argparse.Namespace) -> None:
     """Exchange the bundle while ten users search and five write, over two APIs and two workers."""
     with tempfile.TemporaryDirectory() as home:
@@ -118,35 +171,37 @@ def switch(vectors: MilvusServer, asked: argparse.Namespace) -> None:
         with fleet(Path(home), apis=2, workers=2, vectors=vectors) as all_:
             add(all_, asked.products)
             await_settled(all_)
-            storm, users, stop = (
-                Storm.over(all_, writers=5),
-                Users(all_.urls, 10),
-                threading.Event(),
-            )
+            storm, users = Storm.over(all_, writers=5), Users(all_.urls, 10)
             storm.known = asked.products
-            searching = threading.Thread(target=users.search, args=(stop,))
-            with storm.raging():
-                searching.start()
+            with storm.raging(), users.searching():
                 time.sleep(2)
                 took = use(all_.urls[0], "other")
                 time.sleep(4)
-            stop.set()
-            searching.join()
             verdict = storm.verdict()
+            served = [models(url) for url in all_.urls]
             tell(
                 "switch of bundles",
                 seconds=round(took, 1),
                 searches=dict(users.statuses),
                 longest_search_ms=round(1_000 * max(users.seconds)),
                 writes=storm.writes,
+                served_by=served,
                 verdict=str(verdict),
             )
+            assert set(users.statuses) == {"200"}, users.statuses
+            assert verdict.clean, verdict
+
+
+def models(url: str) -> list[str]:
+    """Return the bundles that a process answers with."""
+    told = httpx.get(f"{url}/model", timeout=60).json()
+    return [model["name"] for model in told if model["used_for"]]
 
 
 def use(url: str, name: str) -> float:
     """Switch to a bundle and return the seconds that it took."""
     begun = time.perf_counter()
-    with httpx.Client(base_url=url, timeout=60) as http:
+    with httpx.Client(base_url=url, timeout=120) as http:
         task = http.post(f"/model/{name}/use", json={"purpose": "cross-modal"}).headers["location"]
         while (told := http.get(task).json())["state"] in ("waiting", "running"):
             time.sleep(0.05)

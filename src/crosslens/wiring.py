@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from functools import cached_property, partial
@@ -25,7 +25,7 @@ from crosslens.encode.batching import BatchedPictures, BatchedText, Batcher
 from crosslens.encode.bundles import verify
 from crosslens.encode.cache import CachedPictures, CachedText
 from crosslens.encode.cards import TextCard
-from crosslens.encode.choices import PURPOSES, exchange
+from crosslens.encode.choices import PURPOSES, by_bundle, exchange
 from crosslens.encode.depots import BucketDepot, Depot, FolderDepot
 from crosslens.encode.encoder import Encoders, PictureEncoder, TextEncoder
 from crosslens.encode.goldens import CheckReport
@@ -90,6 +90,7 @@ if TYPE_CHECKING:
 
     from crosslens.api.services import Bounds
     from crosslens.catalog.exposure_log import ExposureLog
+    from crosslens.catalog.switches import SqlSwitches
     from crosslens.encode.remote import EncodeClient
     from crosslens.indexing.kafka import Broker
     from crosslens.rpc.server import Server, Tls
@@ -129,6 +130,7 @@ class App:
         media: MediaStore | None = None,
         encoders: Encoders | None = None,
         index_store: IndexStore | None = None,
+        chosen: Mapping[str, str] | None = None,
     ) -> None:
         self.settings = settings
         parts = {
@@ -136,6 +138,7 @@ class App:
             "media": media,
             "encoders": encoders,
             "index_store": index_store,
+            "chosen": chosen,
         }
         self.__dict__.update({name: part for name, part in parts.items() if part is not None})
         self._closing = ExitStack()
@@ -250,12 +253,41 @@ class App:
             return BucketDepot(self.bucket(place))
         return FolderDepot(Path(place).expanduser())
 
+    @property
+    def named(self) -> dict[str, str]:
+        """Purpose → bundle, as the settings say."""
+        return {purpose: str(getattr(self.settings, purpose)) for purpose in PURPOSES}
+
+    @cached_property
+    def chosen(self) -> Mapping[str, str]:
+        """
+        Purpose → bundle: what the settings name, or what has taken its place since.
+
+        A switch that any process over a shared catalogue has made is one of all of them, also of
+        those that start later. A home of its own is told by its settings, which a switch edits.
+        """
+        if not self.settings.catalog_url:
+            return self.named
+        serving = self._switches.serving(self.named)
+        for purpose, name in self.named.items():
+            if name != serving[purpose]:
+                told = {"purpose": purpose, "named": name, "serving": serving[purpose]}
+                logger("bundles").warning("settings name a bundle that was replaced", **told)
+        return serving
+
+    @cached_property
+    def _switches(self) -> SqlSwitches:
+        from crosslens.catalog.switches import SqlSwitches
+
+        return SqlSwitches(self._ledger)
+
     @cached_property
     def encoders(self) -> Encoders:
         """Encoders of what the catalogue holds, one per purpose."""
-        cross = self.bundle(self.settings.cross_modal)
-        text = self.bundle(self.settings.text) if self.settings.text else cross
-        looks = self.bundle(self.settings.looks) if self.settings.looks else cross
+        chosen = self.chosen
+        cross = self.bundle(chosen["cross_modal"])
+        text = self.bundle(chosen["text"]) if chosen["text"] else cross
+        looks = self.bundle(chosen["looks"]) if chosen["looks"] else cross
         return Encoders(
             text=text.words, words=cross.words, pictures=cross.pictures, looks=looks.pictures
         )
@@ -356,7 +388,8 @@ class App:
             return Shares.even(own.alpha)
         self.encoders  # noqa: B018 - loads the bundles that the settings name
         usual = Shares()
-        found = (self._loaded.get(n or own.cross_modal) for n in (own.text, "", own.looks))
+        names = self.chosen["text"], "", self.chosen["looks"]
+        found = (self._loaded.get(name or self.chosen["cross_modal"]) for name in names)
         return Shares(*(usual.text if model is None else model.card.alpha for model in found))
 
     def worker(
@@ -422,7 +455,7 @@ class App:
                 self.maker,
                 threads=self.threads,
                 progress=progress,
-                switching=switching,
+                switching=partial(self._noted, switching),
                 accept=accept,
             )
         except BaseException:
@@ -430,6 +463,14 @@ class App:
             raise
         self._keep_own_vectors()
         return done
+
+    @contextmanager
+    def _noted(self, switching: Callable[[], AbstractContextManager[object]]) -> Iterator[None]:
+        """Note, for processes whose settings name others, which bundles the index is for now."""
+        with switching():
+            if self.settings.catalog_url:
+                self._switches.note(self.named, self.chosen)
+            yield
 
     def succeed(
         self,
@@ -478,14 +519,23 @@ class App:
         Raises:
             NotFound, BrokenBundle: the bundle cannot be had, or does not pass its goldens.
         """
-        changed = self.settings.model_copy(update={purpose: name})
-        other = App(changed, catalog=self.catalog, media=self.media, index_store=self.index_store)
+        other = self._with({**self.chosen, purpose: name})
         try:
             other.bundle(name).check().require(name)
         except BaseException:
             other.close()
             raise
         return other
+
+    def _with(self, chosen: Mapping[str, str]) -> App:
+        """Make an App with other bundles over the same catalogue, pictures and index."""
+        return App(
+            self.settings,
+            catalog=self.catalog,
+            media=self.media,
+            index_store=self.index_store,
+            chosen=chosen,
+        )
 
     @property
     def fits(self) -> bool:
@@ -500,15 +550,13 @@ class App:
         None: nothing has changed, or more than one bundle, or the bundle is not to be had here.
         """
         spec = self.index_store.live().spec
-        chosen = {purpose: str(getattr(self.settings, purpose)) for purpose in PURPOSES}
         elsewhere = bool(self.settings.encoder_url)
         names = self.encode_client.names() if elsewhere else self.shelf.names()
         space = self._space_elsewhere if elsewhere else self._space_here
-        changes = exchange(chosen, (spec.text, spec.picture), names, space)
+        changes = exchange(self.chosen, (spec.text, spec.picture), names, space)
         if not changes:
             return None
-        changed = self.settings.model_copy(update=changes)
-        other = App(changed, catalog=self.catalog, media=self.media, index_store=self.index_store)
+        other = self._with({**self.chosen, **changes})
         self.index_store.want(other.index_spec)
         return other
 
@@ -903,16 +951,11 @@ class App:
         return product
 
     def purposes(self) -> dict[str, list[str]]:
-        """Say which bundle the settings use for what."""
-        own = self.settings
-        chosen = {"cross-modal": own.cross_modal, "text": own.text, "looks": own.looks}
-        used: dict[str, list[str]] = {}
-        for purpose, name in chosen.items():
-            used.setdefault(name or own.cross_modal, []).append(purpose)
-        return used
+        """Say which bundle is used for what."""
+        return by_bundle(self.chosen)
 
     def bundles(self) -> dict[str, Model]:
-        """Load the bundles that the settings name; the cross-modal one comes first."""
+        """Load the bundles in use; the cross-modal one comes first."""
         loaded = [self.bundle(name) for name in self.purposes()]
         return {model.card.name: model for model in loaded}
 
@@ -964,7 +1007,8 @@ class App:
         stock = self._kept(
             Stock(
                 self.shelf, self._opened_bundle, self.depot, usual=own.cross_modal,
-                always=tuple(self.purposes()), remembered=Remembered(own.home / "loaded-bundles"),
+                always=tuple(by_bundle(self.named)),
+                remembered=Remembered(own.home / "loaded-bundles"),
             )
         )  # fmt: skip
         stock.start()

@@ -29,8 +29,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.mysql import MEDIUMBLOB, MEDIUMTEXT, VARBINARY
 from sqlalchemy.types import TypeEngine
 
-SCHEMA = "0004"  # the newest migration
-OLDER = frozenset({"0001", "0002", "0003"})  # migrations that can be upgraded from
+SCHEMA = "0005"  # the newest migration
+OLDER = frozenset({"0001", "0002", "0003", "0004"})  # migrations that can be upgraded from
 
 metadata = MetaData()
 
@@ -209,5 +209,15 @@ receipts = Table(
     Column("content", _CONTENT, nullable=False),
     Column("made", BigInteger, nullable=False),
     Index("receipts_made", "made"),
+    **MYSQL,
+)
+
+# A bundle that settings may name, and the one that serves in its place since a switch.
+switches = Table(
+    "switches",
+    metadata,
+    Column("purpose", String(16), primary_key=True),
+    Column("former", ExactText(500), primary_key=True),
+    Column("bundle", ExactText(500), nullable=False),
     **MYSQL,
 )

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from crosslens.cli.screen import Json, opened, print_json
+from crosslens.encode.choices import by_bundle
+from crosslens.errors import Unavailable
 
 if TYPE_CHECKING:
     from crosslens.indexing.checkup import Finding
@@ -44,16 +46,31 @@ def _findings(app: App) -> list[Finding]:
         detail = f"{report.compared} golden vectors, largest difference {report.max_difference:.1e}"
         return checkup.Finding(name, report.passed, detail, "install the bundle again")
 
+    def replaced() -> checkup.Finding:
+        pairs = ((app.named[purpose], name) for purpose, name in app.chosen.items())
+        told = sorted(f"{new} in place of {old}" for old, new in pairs if new != old)
+        detail = "as the settings say" if not told else f"{', '.join(told)}, since a switch"
+        return checkup.Finding("bundles", True, detail)
+
     checks: dict[str, Callable[[], Finding]] = {
         "home": settings,
         "catalogue": lambda: checkup.check_catalog(app.catalog),
         "pictures": lambda: checkup.check_media(app.catalog, app.media),
         **{name: partial(elsewhere, name, probe) for name, probe in app.probes().items()},
-        **{name: partial(bundle, name) for name in app.purposes()},
+        "bundles": replaced,
+        **{name: partial(bundle, name) for name in _used(app)},
         "changes": lambda: checkup.check_outbox(app.catalog),
         "index": lambda: checkup.check_index(app.catalog, app.index_store),
     }
     return [checkup.examine(name, check) for name, check in checks.items()]
+
+
+def _used(app: App) -> list[str]:
+    """Return the bundles in use; those that the settings name where the catalogue is away."""
+    try:
+        return list(app.purposes())
+    except Unavailable:
+        return list(by_bundle(app.named))
 
 
 def _print(finding: Finding) -> None:

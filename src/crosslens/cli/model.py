@@ -116,11 +116,14 @@ def use(
         raise InvalidRequest(f"purpose is {purpose!r}, allowed are {allowed}")
     own = settings.load(context.obj.home)
     name = str(Path(name).expanduser().absolute()) if "/" in name else name
-    with wiring.build(own.model_copy(update={setting: name})) as app:
+    with (
+        wiring.build(own) as now,
+        wiring.build(own, catalog=now.catalog, chosen={**now.chosen, setting: name}) as app,
+    ):
         app.bundle(name).check().require(name)
         parts = {"catalog": app.catalog, "media": app.media, "index_store": app.index_store}
         with (
-            wiring.build(own, **parts) as former,
+            wiring.build(own, **parts, chosen=now.chosen) as former,
             progress(app.catalog.summary().products) as bar,
         ):
             done = app.succeed(lambda: former.engine, lambda n, total: bar("rebuilding", n))

@@ -13,6 +13,14 @@ Spaces: TypeAlias = tuple[tuple[Space, ...], tuple[Space, ...]]
 PURPOSES: Final = ("cross_modal", "text", "looks")
 
 
+def by_bundle(chosen: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return bundle → the purposes it serves, as people write them; the cross-modal one first."""
+    used: dict[str, list[str]] = {}
+    for purpose, name in chosen.items():
+        used.setdefault(name or chosen["cross_modal"], []).append(purpose.replace("_", "-"))
+    return used
+
+
 def spaces_of(chosen: Mapping[str, str], space: Callable[[str], Space]) -> Spaces:
     """
     Return the spaces of an index that is built for a choice of bundles.

@@ -22,22 +22,27 @@ pytestmark = pytest.mark.milvus
 @contextmanager
 def processes(folder: Path) -> Iterator[tuple[TestClient, TestClient]]:
     """What answers and switches, and what answers and works; each has a home of its own."""
-    bundles = folder / "bundles"
     for name in ("first", "second"):
-        proved_tiny(bundles / name)
+        proved_tiny(folder / "bundles" / name)
+    with ExitStack() as stack:
+        one = stack.enter_context(process(folder, "one", working=False))
+        yield one, stack.enter_context(process(folder, "other", working=True))
+
+
+@contextmanager
+def process(folder: Path, name: str, *, working: bool) -> Iterator[TestClient]:
+    """One of them; its settings name the first bundle."""
     shared = {
         "catalog_url": f"sqlite:///{folder / 'catalog.db'}",
         "index_url": f"milvus:{folder / 'index.db'}",
         "cross_modal": "first",
     }
-    with ExitStack() as stack:
-        doors = []
-        for name, working in (("one", False), ("other", True)):
-            shutil.copytree(bundles, folder / name / "bundles")
-            app = stack.enter_context(build(load(folder / name, **shared)))
-            door = TestClient(app.http(working=working), base_url="http://localhost")
-            doors.append(stack.enter_context(door))
-        yield doors[0], doors[1]
+    shutil.copytree(folder / "bundles", folder / name / "bundles")
+    with (
+        build(load(folder / name, **shared)) as app,
+        TestClient(app.http(working=working), base_url="http://localhost") as door,
+    ):
+        yield door
 
 
 def settled(http: TestClient) -> None:
@@ -82,3 +87,7 @@ def test_a_switch_by_one_process_fails_no_search_and_parks_no_change_of_the_othe
             ready = http.get("/ready").json()
             assert ready["checks"]["index"]["ok"], ready
             assert ready["checks"]["index"]["products"] == n + 1
+        with process(tmp_path, "late", working=False) as late:  # which knows the first one only
+            answer = late.post("/search", json={"words": "late"})
+            assert answer.json()["hits"][0]["title"] == "blue late", answer.text
+            assert late.get("/ready").status_code == 200
