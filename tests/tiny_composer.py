@@ -13,6 +13,7 @@ from crosslens.compose import bundles, cards
 from crosslens.compose.bundles import Goldens
 from crosslens.compose.cards import ComposerCard
 from crosslens.compose.onnx import OnnxComposer
+from crosslens.encode.folders import GOLDENS
 from crosslens.encode.words import Words
 from tiny_bundle import DIM, SPACE, VOCABULARY, tokenizer
 
@@ -80,7 +81,7 @@ def write_tiny_composer(folder: Path, *, space: str = SPACE, **changes: Any) -> 
     files = {
         cards.GRAPH: graph(),
         cards.TOKENIZER: tokenizer().encode(),
-        cards.GOLDENS: goldens,
+        GOLDENS: goldens,
     }
     bundles.write(folder, card, files)
     return folder

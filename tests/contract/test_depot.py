@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from crosslens.encode.bundles import read_card, verify
-from crosslens.encode.cards import Digest
 from crosslens.encode.depots import BucketDepot, Depot, FolderDepot, pull, push
 from crosslens.encode.manifests import Manifest
+from crosslens.encode.tables import Digest
 from crosslens.errors import BrokenBundle, CrosslensError, InvalidRequest, NotFound
 from crosslens.objects import Bucket
 from tiny_bundle import write_tiny

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import crosslens.bundled
-from crosslens.compose.bundles import CARD, find
+from crosslens.compose.bundles import find
+from crosslens.compose.cards import CARD
 from crosslens.compose.composer import Sum
 from crosslens.compose.onnx import OnnxComposer, load
 from crosslens.encode.onnx import OnnxBundle

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
-from crosslens.encode.cards import Digest, TextCard
-from crosslens.encode.toml import dumps
-from crosslens.errors import BrokenBundle
+from crosslens.encode.cards import TextCard
+from crosslens.encode.tables import (
+    Digest,
+    check_tags,
+    check_text,
+    check_whole,
+    part,
+    read_toml,
+    write_toml,
+)
 from crosslens.values import Space
 
-FORMAT = 1
-GRAPH, TOKENIZER, GOLDENS = "composer.onnx", "tokenizer.json", "goldens.npz"
-FILES = (GRAPH, TOKENIZER, GOLDENS)
+CARD, FORMAT = "composer.toml", 1
+GRAPH, TOKENIZER = "composer.onnx", "tokenizer.json"
+FILES = (GRAPH, TOKENIZER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +52,15 @@ class ComposerCard:
 
     def __post_init__(self) -> None:
         for key in ("name", "about", "licence", "space"):
-            value: object = getattr(self, key)
-            if not isinstance(value, str) or not value.strip():
-                raise BrokenBundle(f"composer.toml: {key} is {value!r}; allowed: text")
+            check_text(key, getattr(self, key))
+        check_tags("languages", self.languages)
         for key in ("dim", "max_tokens"):
-            number: object = getattr(self, key)
-            if type(number) is not int or not 1 <= number <= 8192:
-                raise BrokenBundle(f"composer.toml: {key} is {number!r}; allowed: 1 to 8192")
+            check_whole(key, getattr(self, key), 1, 8192)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Names of the files that it needs, without its card and goldens."""
+        return FILES
 
     @property
     def vector_space(self) -> Space:
@@ -71,27 +80,9 @@ def parse_card(text: str) -> ComposerCard:
     Raises:
         BrokenBundle: not TOML, of another format, or a key is missing, unknown or not allowed.
     """
-    try:
-        top = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as exc:
-        raise BrokenBundle(f"composer.toml is not TOML: {exc}") from exc
-    found = top.pop("format", None)
-    if found != FORMAT:
-        raise BrokenBundle(f"composer.toml: format is {found!r}; allowed: {FORMAT}")
-    try:
-        digests = {name: Digest(**entry) for name, entry in top.pop("digests", {}).items()}
-        top["languages"] = tuple(top.get("languages", ()))
-        return ComposerCard(digests=digests, **top)
-    except (TypeError, AttributeError) as exc:
-        raise BrokenBundle(f"composer.toml: {exc}") from exc
+    return read_toml(text, partial(part, ComposerCard, ""), file=CARD, format=FORMAT)
 
 
 def format_card(card: ComposerCard) -> str:
     """Write the text of a `composer.toml`, from which `parse_card` makes an equal card."""
-    table: dict[str, Any] = {"format": FORMAT}
-    table |= {f.name: getattr(card, f.name) for f in fields(card)}
-    table["digests"] = {
-        name: {"sha256": entry.sha256, "bytes": entry.bytes}
-        for name, entry in sorted(card.digests.items())
-    }
-    return dumps(table)
+    return write_toml(card, format=FORMAT)

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 
 from crosslens.compose.bundles import Goldens, read_goldens, verify
 from crosslens.compose.cards import GRAPH, TOKENIZER, ComposerCard
+from crosslens.encode.folders import require_close
+from crosslens.encode.graphs import open_graph
 from crosslens.encode.words import Words
 from crosslens.errors import BrokenBundle, WrongSpace
 from crosslens.values import Floats, Vectors
@@ -18,7 +19,6 @@ from crosslens.values import Floats, Vectors
 INPUTS = ("picture", "words", "input_ids", "attention_mask")
 OUTPUT = "vector"
 MAX_ROWS = 64
-_ERRORS_ONLY = 3
 
 
 class OnnxComposer:
@@ -83,11 +83,7 @@ class OnnxComposer:
         ]
         for found in (whole, np.concatenate(singles)):
             difference = float(np.abs(found - goldens.vectors).max())
-            if not difference <= goldens.tolerance:
-                raise BrokenBundle(
-                    f"composer {self.name} does not pass its goldens: max difference "
-                    f"{difference:.2g}, allowed is {goldens.tolerance:.2g}"
-                )
+            require_close(f"composer {self.name}", difference, goldens.tolerance)
 
 
 def load(folder: Path) -> OnnxComposer:
@@ -100,16 +96,6 @@ def load(folder: Path) -> OnnxComposer:
     """
     card = verify(folder)
     words = Words(card.words, (folder / TOKENIZER).read_text("utf-8"))
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = _ERRORS_ONLY
-    try:
-        session = ort.InferenceSession(
-            str(folder / GRAPH), options, providers=["CPUExecutionProvider"]
-        )
-    except Exception as exc:
-        raise BrokenBundle(f"{folder / GRAPH} cannot be loaded: {exc}") from exc
-    composer = OnnxComposer(card, words, session)
+    composer = OnnxComposer(card, words, open_graph(folder / GRAPH))
     composer.check(read_goldens(folder))
     return composer

@@ -9,9 +9,11 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from crosslens.encode.bundles import put_in_place, verify
-from crosslens.encode.cards import Card, Digest
+from crosslens.encode.bundles import verify
+from crosslens.encode.cards import Card
+from crosslens.encode.folders import put_in_place
 from crosslens.encode.manifests import check_file_name
+from crosslens.encode.tables import Digest
 from crosslens.errors import BrokenBundle, CrosslensError, StorageFull, Unavailable
 
 _SPARE_BYTES = 64 * 2**20

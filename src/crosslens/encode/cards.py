@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-import re
-import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
-from crosslens.encode.toml import dumps
+from crosslens.encode.tables import (
+    Digest,
+    check,
+    check_file,
+    check_share,
+    check_tags,
+    check_text,
+    check_three,
+    check_whole,
+    names,
+    part,
+    read_toml,
+    write_toml,
+)
 from crosslens.errors import BrokenBundle
 from crosslens.values import Space
 
-FORMAT = 1
+CARD, FORMAT = "card.toml", 1
 MAX_DIM = 8192
 MAX_TOKENS = 8192
 MAX_SIDE = 4096
 TEXT_FIELDS = (("title",), ("description",), ("title", "description"), ("description", "title"))
 
 PARTS = ("text", "picture", "reranker")
-
-_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
-_SHA256 = re.compile(r"[0-9a-f]{64}\Z")
-_Part = TypeVar("_Part")
 
 
 class Resize(StrEnum):
@@ -47,19 +54,6 @@ class Resample(StrEnum):
     BICUBIC = "bicubic"
     BILINEAR = "bilinear"
     LANCZOS = "lanczos"
-
-
-@dataclass(frozen=True, slots=True)
-class Digest:
-    """SHA-256 in lower-case hex, and the size in bytes."""
-
-    sha256: str
-    bytes: int
-
-    def __post_init__(self) -> None:
-        good = _SHA256.match(str(self.sha256))
-        _check(good, "digests: sha256", self.sha256, "64 lower-case hex digits")
-        _check_whole("digests: bytes", self.bytes, 0, 2**50)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +82,15 @@ class TextCard:
     pad_side: Side = Side.RIGHT
 
     def __post_init__(self) -> None:
-        _check_whole("text.max_tokens", self.max_tokens, 1, MAX_TOKENS)
-        _check_file("text.file", self.file)
-        _check_file("text.tokenizer", self.tokenizer)
-        _check_text("text.query_prefix", self.query_prefix, empty=True)
-        _check_text("text.item_prefix", self.item_prefix, empty=True)
+        check_whole("text.max_tokens", self.max_tokens, 1, MAX_TOKENS)
+        check_file("text.file", self.file)
+        check_file("text.tokenizer", self.tokenizer)
+        check_text("text.query_prefix", self.query_prefix, empty=True)
+        check_text("text.item_prefix", self.item_prefix, empty=True)
         _check_fields("text.fields", self.fields)
         if self.pad_to != 0:
-            _check_whole("text.pad_to", self.pad_to, self.max_tokens, MAX_TOKENS)
-        _check(self.pad_side in list(Side), "text.pad_side", self.pad_side, _names(Side))
+            check_whole("text.pad_to", self.pad_to, self.max_tokens, MAX_TOKENS)
+        check(self.pad_side in list(Side), "text.pad_side", self.pad_side, names(Side))
         object.__setattr__(self, "pad_side", Side(self.pad_side))
 
     def product_text(self, *, title: str, description: str) -> str:
@@ -136,26 +130,26 @@ class PictureCard:
     draft: int = 0
 
     def __post_init__(self) -> None:
-        _check_file("picture.file", self.file)
-        _check_whole("picture.width", self.width, 1, MAX_SIDE)
-        _check_whole("picture.height", self.height, 1, MAX_SIDE)
-        _check_whole("picture.draft", self.draft, 0, MAX_SIDE)
-        _check_three("picture.mean", self.mean, -10, 10)
-        _check_three("picture.std", self.std, 1e-6, 10)
-        _check_three("picture.fill", self.fill, 0, 255)
+        check_file("picture.file", self.file)
+        check_whole("picture.width", self.width, 1, MAX_SIDE)
+        check_whole("picture.height", self.height, 1, MAX_SIDE)
+        check_whole("picture.draft", self.draft, 0, MAX_SIDE)
+        check_three("picture.mean", self.mean, -10, 10)
+        check_three("picture.std", self.std, 1e-6, 10)
+        check_three("picture.fill", self.fill, 0, 255)
         self._check_resize()
 
     def _check_resize(self) -> None:
-        _check(self.resize in list(Resize), "picture.resize", self.resize, _names(Resize))
-        _check(self.resample in list(Resample), "picture.resample", self.resample, _names(Resample))
+        check(self.resize in list(Resize), "picture.resize", self.resize, names(Resize))
+        check(self.resample in list(Resample), "picture.resample", self.resample, names(Resample))
         object.__setattr__(self, "resize", Resize(self.resize))
         object.__setattr__(self, "resample", Resample(self.resample))
         crop = self.resize is Resize.SHORTEST
         allowed = f"{str(crop).lower()} when picture.resize is {self.resize}"
-        _check(self.crop is crop, "picture.crop", self.crop, allowed)
+        check(self.crop is crop, "picture.crop", self.crop, allowed)
         if self.edge != 0:
-            _check(crop, "picture.edge", self.edge, "0 unless picture.resize is shortest")
-            _check_whole("picture.edge", self.edge, max(self.width, self.height), MAX_SIDE)
+            check(crop, "picture.edge", self.edge, "0 unless picture.resize is shortest")
+            check_whole("picture.edge", self.edge, max(self.width, self.height), MAX_SIDE)
 
     @property
     def shortest_edge(self) -> int:
@@ -182,9 +176,9 @@ class RerankerCard:
     fields: tuple[str, ...] = ("title", "description")
 
     def __post_init__(self) -> None:
-        _check_whole("reranker.max_tokens", self.max_tokens, 8, MAX_TOKENS)
-        _check_file("reranker.file", self.file)
-        _check_file("reranker.tokenizer", self.tokenizer)
+        check_whole("reranker.max_tokens", self.max_tokens, 8, MAX_TOKENS)
+        check_file("reranker.file", self.file)
+        check_file("reranker.tokenizer", self.tokenizer)
         _check_fields("reranker.fields", self.fields)
 
     def product_text(self, *, title: str, description: str) -> str:
@@ -226,25 +220,21 @@ class Card:
 
     def __post_init__(self) -> None:
         for key in ("name", "about", "licence", "precision", "space"):
-            _check_text(key, getattr(self, key))
+            check_text(key, getattr(self, key))
         ending = f"/{self.precision}"
-        _check(self.space.endswith(ending), "space", self.space, f"a name that ends with {ending}")
-        _check_whole("dim", self.dim, 1, MAX_DIM)
-        alpha: Any = self.alpha
-        good = isinstance(alpha, int | float) and 0 <= alpha <= 1
-        _check(good, "alpha", alpha, "a number from 0 to 1")
-        _check(isinstance(self.languages, tuple), "languages", self.languages, "a list of tags")
-        for language in self.languages:
-            _check_text("languages", language)
+        check(self.space.endswith(ending), "space", self.space, f"a name that ends with {ending}")
+        check_whole("dim", self.dim, 1, MAX_DIM)
+        check_share("alpha", self.alpha, 1)
+        check_tags("languages", self.languages)
         self._check_parts()
         for name in self.digests:
-            _check_file("digests", name)
+            check_file("digests", name)
 
     def _check_parts(self) -> None:
         if self.reranker is not None:
             alone = self.text is None and self.picture is None
-            _check(alone, "reranker", "beside [text] or [picture]", "a bundle of its own")
-            _check(self.dim == 1, "dim", self.dim, "1 where there is [reranker]")
+            check(alone, "reranker", "beside [text] or [picture]", "a bundle of its own")
+            check(self.dim == 1, "dim", self.dim, "1 where there is [reranker]")
         elif self.text is None and self.picture is None:
             raise BrokenBundle(f"bundle {self.name} has neither [text], [picture] nor [reranker]")
 
@@ -273,92 +263,25 @@ def parse_card(text: str) -> Card:
     Raises:
         BrokenBundle: not TOML, of another format, or a key is missing, unknown or not allowed.
     """
-    try:
-        top = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as exc:
-        raise BrokenBundle(f"card.toml is not TOML: {exc}") from exc
-    found = top.pop("format", None)
-    _check(found == FORMAT, "format", found, f"{FORMAT}, the only one that this version reads")
-    if "text" in top:
-        top["text"] = _part(TextCard, "text", top["text"])
-    if "picture" in top:
-        top["picture"] = _part(PictureCard, "picture", top["picture"])
-    if "reranker" in top:
-        top["reranker"] = _part(RerankerCard, "reranker", top["reranker"])
-    digests = _table("digests", top.get("digests", {}))
-    top["digests"] = {name: _part(Digest, "digests", entry) for name, entry in digests.items()}
-    top["training"] = _table("training", top.get("training", {}))
-    return _part(Card, "", top)
+    return read_toml(text, _card, file=CARD, format=FORMAT)
+
+
+def _card(top: dict[str, Any]) -> Card:
+    kinds = {"text": TextCard, "picture": PictureCard, "reranker": RerankerCard}
+    parts: dict[str, object] = {
+        name: part(kind, name, top[name]) for name, kind in kinds.items() if name in top
+    }
+    return part(Card, "", {**top, **parts})
 
 
 def format_card(card: Card) -> str:
     """Write the text of a `card.toml`, from which `parse_card` makes an equal card."""
-    table: dict[str, Any] = {"format": FORMAT}
-    table |= {key: value for key, value in _values(card).items() if value is not None}
-    table |= {key: _values(table[key]) for key in PARTS if key in table}
-    table["digests"] = {name: _values(entry) for name, entry in sorted(card.digests.items())}
-    return dumps(table)
-
-
-def _values(part: Any) -> dict[str, Any]:
-    return {f.name: getattr(part, f.name) for f in fields(part)}
-
-
-def _part(kind: type[_Part], prefix: str, table: Any) -> _Part:
-    values = {key: _tuple(value) for key, value in _table(prefix, table).items()}
-    known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
-    dot = f"{prefix}." if prefix else ""
-    for key in values.keys() - known.keys():
-        raise BrokenBundle(f"card.toml: {dot}{key} is not a key; known are {', '.join(known)}")
-    for key, entry in known.items():
-        needed = entry.default is MISSING and entry.default_factory is MISSING
-        if needed and key not in values:
-            raise BrokenBundle(f"card.toml: {dot}{key} is missing")
-    return kind(**values)
-
-
-def _table(name: str, value: Any) -> dict[str, Any]:
-    _check(isinstance(value, dict), name, value, "a table")
-    return dict(value)
-
-
-def _tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _names(kind: type[StrEnum]) -> str:
-    return ", ".join(kind)
-
-
-def _check(good: object, key: str, value: object, allowed: str) -> None:
-    if not good:
-        raise BrokenBundle(f"card.toml: {key} is {value!r}; allowed: {allowed}")
-
-
-def _check_text(key: str, value: object, *, empty: bool = False) -> None:
-    good = isinstance(value, str) and (empty or value.strip()) and "\0" not in value
-    _check(good, key, value, "text" if empty else "text that is not blank")
+    return write_toml(card, parts=PARTS, format=FORMAT)
 
 
 def _check_fields(key: str, value: object) -> None:
-    _check(value in TEXT_FIELDS, key, value, '"title" and "description", each at most once')
+    check(value in TEXT_FIELDS, key, value, '"title" and "description", each at most once')
 
 
 def _joined(names: Sequence[str], **texts: str) -> str:
     return "\n".join(texts[name] for name in names if texts[name].strip())
-
-
-def _check_file(key: str, value: object) -> None:
-    good = isinstance(value, str) and _FILE_NAME.match(value)
-    _check(good, key, value, "a plain file name of A-Z, a-z, 0-9, dot, dash, underscore")
-
-
-def _check_whole(key: str, value: object, least: int, most: int) -> None:
-    good = type(value) is int and least <= value <= most
-    _check(good, key, value, f"a whole number from {least} to {most}")
-
-
-def _check_three(key: str, value: Any, least: float, most: float) -> None:
-    good = isinstance(value, Sequence) and len(value) == 3
-    good = good and all(type(v) in (int, float) and least <= v <= most for v in value)
-    _check(good, key, value, f"three numbers from {least} to {most}")

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from crosslens.encode.arrivals import Arrival
-from crosslens.encode.bundles import CARD
-from crosslens.encode.cards import Card, Digest
+from crosslens.encode.cards import CARD, Card
 from crosslens.encode.manifests import (
     MAX_MANIFEST_BYTES,
     Manifest,
@@ -22,6 +21,7 @@ from crosslens.encode.manifests import (
     manifest_of,
     parse_manifest,
 )
+from crosslens.encode.tables import Digest
 from crosslens.errors import NotFound, Unavailable
 from crosslens.objects import Bucket
 

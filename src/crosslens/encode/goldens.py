@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain, pairwise
@@ -12,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from crosslens.encode.encoder import PictureEncoder, TextEncoder
+from crosslens.encode.folders import Arrays, packed, require_close, unpacked
 from crosslens.encode.pairs import PairScorer
 from crosslens.errors import BrokenBundle
 from crosslens.values import Floats
@@ -60,10 +59,8 @@ class Goldens:
 
 def dump_goldens(goldens: Goldens) -> bytes:
     """Write `goldens.npz`: plain arrays, nothing pickled."""
-    out = io.BytesIO()
     offsets = np.cumsum([0, *map(len, goldens.pictures)], dtype=np.int64)
-    np.savez_compressed(
-        out,
+    return packed(
         texts=np.array(goldens.texts, dtype=np.str_),
         text_role=np.array(goldens.text_roles, dtype=np.str_),
         text_vectors=np.asarray(goldens.text_vectors, np.float32),
@@ -73,7 +70,6 @@ def dump_goldens(goldens: Goldens) -> bytes:
         tolerance=np.float64(goldens.tolerance),
         **_pair_arrays(goldens),
     )
-    return out.getvalue()
 
 
 def _pair_arrays(goldens: Goldens) -> dict[str, Any]:
@@ -92,14 +88,11 @@ def load_goldens(content: bytes) -> Goldens:
     Raises:
         BrokenBundle: not such a file, or its arrays do not fit each other.
     """
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            return _goldens(arrays)
-    except (ValueError, TypeError, KeyError, OSError, EOFError, zipfile.BadZipFile) as exc:
-        raise BrokenBundle(f"goldens.npz cannot be read: {exc}") from exc
+    return unpacked(content, goldens_of)
 
 
-def _goldens(arrays: np.lib.npyio.NpzFile) -> Goldens:
+def goldens_of(arrays: Arrays) -> Goldens:
+    """Take goldens from their arrays; KeyError or BrokenBundle where they are not such ones."""
     buffer, offsets = arrays["pictures"].tobytes(), arrays["picture_offsets"].tolist()
     paired = "pairs" in arrays
     return Goldens(
@@ -145,13 +138,7 @@ class CheckReport:
         """
         if not self.compared:
             raise BrokenBundle(f"bundle {name} has no goldens", hint="export it again")
-        if not self.passed:
-            raise BrokenBundle(
-                f"bundle {name} does not pass its goldens: max difference "
-                f"{self.max_difference:.2g}, allowed is {self.tolerance:.2g}, "
-                f"worst cosine {self.worst_cosine:.6f}",
-                hint="fetch or export the bundle again",
-            )
+        require_close(f"bundle {name}", self.max_difference, self.tolerance)
 
 
 def check_goldens(

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from crosslens.encode.bundles import CARD, digest_of, verify
-from crosslens.encode.cards import Digest
+from crosslens.encode.bundles import verify
+from crosslens.encode.cards import CARD
+from crosslens.encode.folders import digest_of
+from crosslens.encode.tables import Digest
 from crosslens.errors import BrokenBundle, InvalidRequest
 
 MAX_FILES = 64

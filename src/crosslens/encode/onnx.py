@@ -13,6 +13,7 @@ import onnxruntime as ort
 from crosslens.encode.bundles import HASHED_ON_LOAD, read_goldens, verify
 from crosslens.encode.cards import Card, PictureCard, RerankerCard, TextCard
 from crosslens.encode.goldens import CheckReport, check_goldens, check_pairs
+from crosslens.encode.graphs import CPU, open_graph
 from crosslens.encode.pages import large_pages
 from crosslens.encode.pairs import INPUTS, Pairs
 from crosslens.encode.pixels import Pixels
@@ -24,7 +25,6 @@ from crosslens.values import Floats, Space, Vectors
 OUTPUT = "vector"
 MAX_ROWS = 16
 
-_ERRORS_ONLY = 3
 _DEVICES = {
     "cpu": (),
     "cuda": (("CUDAExecutionProvider", {"use_tf32": "0"}),),  # TF32 would be another precision
@@ -273,22 +273,8 @@ def _picture(folder: Path, card: PictureCard, settings: _Settings) -> OnnxPictur
 
 
 def _tower(path: Path, inputs: set[str], settings: _Settings) -> OnnxTower:
-    try:
-        session = ort.InferenceSession(
-            str(path), _options(settings.threads), providers=settings.providers
-        )
-    except Exception as exc:
-        raise BrokenBundle(f"{path} cannot be loaded: {exc}") from exc
+    session = open_graph(path, threads=settings.threads, providers=settings.providers)
     return OnnxTower(path, space=settings.space, inputs=inputs, session=session)
-
-
-def _options(threads: int) -> Any:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.enable_mem_pattern = False  # it keeps a plan per shape, and every length is a shape
-    options.log_severity_level = _ERRORS_ONLY
-    return options
 
 
 def _providers(device: str) -> list[Any]:
@@ -302,4 +288,4 @@ def _providers(device: str) -> list[Any]:
                 f"the installed ONNX Runtime has no {name}",
                 hint="install the build of onnxruntime for this device, or use device cpu",
             )
-    return [*wanted, "CPUExecutionProvider"]
+    return [*wanted, CPU]

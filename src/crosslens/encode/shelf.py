@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from crosslens.encode.bundles import CARD, read_card
-from crosslens.encode.cards import Card
+from crosslens.encode.bundles import read_card
+from crosslens.encode.cards import CARD, Card
 from crosslens.encode.depots import remove_folder
 from crosslens.encode.manifests import check_bundle_name
 from crosslens.errors import InvalidRequest, NotFound

@@ -1,26 +1,17 @@
-"""A generator on disk: a folder, complete and unaltered or not accepted."""
+"""A generator on disk: a folder with its card, graphs and drawings."""
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from crosslens.encode.bundles import CARD, GOLDENS, digest_of, drafted, fill
-from crosslens.errors import BrokenBundle, NotFound
-from crosslens.generate.cards import (
-    FILES,
-    GeneratorCard,
-    format_generator_card,
-    parse_generator_card,
-)
+from crosslens.encode.cards import CARD
+from crosslens.encode.folders import GOLDENS, Arrays, Kind, packed
+from crosslens.generate.cards import GeneratorCard, format_generator_card, parse_generator_card
 from crosslens.generate.generator import Pixels
-
-_AGAIN = "fetch or export the generator again"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,16 +32,23 @@ class Drawings:
 
     def dump(self) -> bytes:
         """Write `goldens.npz`: plain arrays, nothing pickled."""
-        out = io.BytesIO()
-        np.savez_compressed(
-            out,
+        return packed(
             prompts=np.array(self.prompts, np.str_),
             seeds=np.array(self.seeds, np.int64),
             steps=np.int64(self.steps),
             pictures=self.pictures,
             tolerance=np.float64(self.tolerance),
         )
-        return out.getvalue()
+
+
+GENERATOR = Kind(
+    "generator",
+    CARD,
+    parse_generator_card,
+    format_generator_card,
+    "`crosslens train export-generator`",
+)
+read_generator_card, verify_generator = GENERATOR.read, GENERATOR.verify
 
 
 def read_drawings(folder: Path) -> Drawings:
@@ -60,74 +58,26 @@ def read_drawings(folder: Path) -> Drawings:
     Raises:
         BrokenBundle: there are none, or they cannot be read.
     """
-    try:
-        with np.load(folder / GOLDENS, allow_pickle=False) as arrays:
-            return Drawings(
-                prompts=tuple(map(str, arrays["prompts"])),
-                seeds=tuple(map(int, arrays["seeds"])),
-                steps=int(arrays["steps"]),
-                pictures=np.asarray(arrays["pictures"], np.uint8),
-                tolerance=float(arrays["tolerance"]),
-            )
-    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as exc:
-        raise BrokenBundle(f"{folder / GOLDENS} cannot be read: {exc}", hint=_AGAIN) from exc
+    return GENERATOR.goldens(folder, _drawings)
 
 
-def read_generator_card(folder: Path) -> GeneratorCard:
-    """
-    Read the card of a generator.
-
-    Raises:
-        NotFound: there is none.
-        BrokenBundle: it cannot be read; the message names the key.
-    """
-    try:
-        return parse_generator_card((folder / CARD).read_text("utf-8"))
-    except FileNotFoundError as exc:
-        raise NotFound(f"{folder} is not a generator: it has no {CARD}") from exc
-    except (OSError, UnicodeDecodeError) as exc:
-        raise BrokenBundle(f"{folder / CARD} cannot be read: {exc}") from exc
-
-
-def verify_generator(folder: Path) -> GeneratorCard:
-    """
-    Check that a generator is complete and unaltered, and return its card.
-
-    Raises:
-        NotFound: there is none.
-        BrokenBundle: a file is missing, altered or not listed; the message names it.
-    """
-    card = read_generator_card(folder)
-    for name in (*FILES, GOLDENS):
-        if name not in card.digests:
-            raise BrokenBundle(f"{folder}: {CARD} has no digest of {name}", hint=_AGAIN)
-    for name, digest in card.digests.items():
-        path = folder / name
-        if not path.is_file():
-            raise BrokenBundle(f"{path} is missing", hint=_AGAIN)
-        if digest_of(path) != digest:
-            raise BrokenBundle(f"{path} was altered: it is not what its card says", hint=_AGAIN)
-    return card
+def _drawings(arrays: Arrays) -> Drawings:
+    return Drawings(
+        prompts=tuple(map(str, arrays["prompts"])),
+        seeds=tuple(map(int, arrays["seeds"])),
+        steps=int(arrays["steps"]),
+        pictures=np.asarray(arrays["pictures"], np.uint8),
+        tolerance=float(arrays["tolerance"]),
+    )
 
 
 def write_generator(
     folder: Path, card: GeneratorCard, *, files: Mapping[str, bytes | Path], drawings: Drawings
 ) -> GeneratorCard:
     """
-    Write a generator beside its place, then rename it, so that nobody sees a part of it.
+    Write a generator; see `Kind.write`.
 
     Args:
         files: content or path of each of `cards.FILES`.
-
-    Returns:
-        The card as it was written, digests included.
-
-    Raises:
-        BrokenBundle: the folder cannot be written.
-        StorageFull: no room; nothing is left behind.
     """
-    with drafted(folder, f"generator {card.name}") as draft:
-        written = replace(card, digests=fill(draft, {**files, GOLDENS: drawings.dump()}))
-        (draft / CARD).write_text(format_generator_card(written), "utf-8")
-        verify_generator(draft)
-    return written
+    return GENERATOR.write(folder, card, {**files, GOLDENS: drawings.dump()})

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from crosslens.encode.bundles import CARD
+from crosslens.encode.cards import CARD
 from crosslens.errors import NotFound
 from crosslens.generate.generator import Generator
 

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from crosslens.encode.cards import TextCard
+from crosslens.encode.folders import require_close
+from crosslens.encode.graphs import open_graph
 from crosslens.encode.words import Words
 from crosslens.errors import BrokenBundle, CannotDraw, CrosslensError
 from crosslens.generate.bundles import Drawings, read_drawings, verify_generator
@@ -22,7 +23,6 @@ from crosslens.values import Floats
 
 OUTPUT = "vector"
 ENLARGED = (1, 2, 4)
-_ERRORS_ONLY = 3
 _NO_ROOM = ("bad alloc", "bad_alloc", "Failed to allocate", "out of memory")
 
 
@@ -48,7 +48,8 @@ class OnnxGenerator:
         tokens = TextCard(max_tokens=self.card.max_tokens, file=WORDS, tokenizer=TOKENIZER)
         self._words = Words(tokens, (folder / TOKENIZER).read_text("utf-8"))
         self._reader, self._flow, self._picture = (
-            _session(folder / name, threads) for name in (WORDS, FLOW, PICTURE)
+            open_graph(folder / name, threads=threads, one_shape=True)
+            for name in (WORDS, FLOW, PICTURE)
         )
         self.about = _about(self.card)
 
@@ -124,11 +125,7 @@ def check(generator: OnnxGenerator, drawings: Drawings) -> float:
         wish = Wish(prompt, seed=seed, steps=drawings.steps)
         drawn = next(generator.draw(wish)).pixels
         worst = max(worst, float(np.abs(drawn.astype(np.float32) - golden).mean()))
-    if not worst <= drawings.tolerance:
-        raise BrokenBundle(
-            f"{generator.card.name} draws other pictures than its goldens: {worst:.2g} levels "
-            f"apart, allowed are {drawings.tolerance:g}"
-        )
+    require_close(f"generator {generator.card.name}", worst, drawings.tolerance)
     return worst
 
 
@@ -150,16 +147,6 @@ def _about(card: GeneratorCard) -> About:
         licence=card.licence,
         note=card.note,
     )
-
-
-def _session(path: Path, threads: int) -> Any:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = _ERRORS_ONLY
-    try:
-        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as exc:
-        raise BrokenBundle(f"{path} cannot be loaded: {exc}") from exc
 
 
 def _pixels(values: Floats) -> Pixels:

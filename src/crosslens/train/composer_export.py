@@ -15,8 +15,9 @@ from torch import Tensor
 from torch.export import Dim
 
 from crosslens.compose.bundles import Goldens, dump_goldens, write
-from crosslens.compose.cards import GOLDENS, GRAPH, TOKENIZER, ComposerCard
+from crosslens.compose.cards import GRAPH, TOKENIZER, ComposerCard
 from crosslens.compose.onnx import INPUTS
+from crosslens.encode.folders import GOLDENS
 from crosslens.errors import BrokenBundle, InvalidRequest
 from crosslens.train.composer import TrainedComposer, load_composer
 from crosslens.train.composer_config import Shape

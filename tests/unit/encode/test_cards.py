@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crosslens.encode.cards import Digest, PictureCard, Resize, TextCard, format_card, parse_card
+from crosslens.encode.cards import PictureCard, Resize, TextCard, format_card, parse_card
+from crosslens.encode.tables import Digest
 from crosslens.encode.toml import dumps
 from crosslens.errors import BrokenBundle
 from crosslens.values import Space
