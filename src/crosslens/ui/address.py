@@ -28,6 +28,7 @@ class Question:
         ranges: attribute → least and most; None is open.
         page: from 1.
         show: attributes to show of each product; empty leaves it to the page.
+        imagine: whether to look for a picture too that is drawn from the words.
     """
 
     words: str = ""
@@ -40,6 +41,7 @@ class Question:
     ranges: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
     page: int = 1
     show: tuple[str, ...] = ()
+    imagine: bool = False
 
     @property
     def empty(self) -> bool:
@@ -50,6 +52,12 @@ class Question:
     def with_picture(self) -> bool:
         """Whether it starts from a picture, be it that of a product."""
         return bool(self.picture or self.url or self.like)
+
+    @property
+    def imagines(self) -> bool:
+        """Whether a picture is to be drawn: only words alone, where all counts, can be imagined."""
+        words_alone = bool(self.words) and not self.with_picture
+        return self.imagine and words_alone and self.kind in ("auto", "hybrid")
 
     def at(self, page: int) -> Question:
         """Return the same question, another page of its answer."""
@@ -72,6 +80,7 @@ def read(params: Mapping[str, Sequence[str]]) -> Question:
         ranges=dict(_ranges(params.get("in", ()))),
         page=max(1, _whole(first.get("page"), 1, MOST_PAGE)),
         show=tuple(dict.fromkeys(name for name in params.get("show", ()) if name)),
+        imagine=first.get("imagine") == "1",
     )
 
 
@@ -88,6 +97,7 @@ def write(question: Question) -> dict[str, str | list[str]]:
         "in": [f"{name}:{_end(a)}..{_end(b)}" for name, (a, b) in question.ranges.items()],
         "page": "" if question.page == 1 else str(question.page),
         "show": list(question.show),
+        "imagine": "1" if question.imagine else "",
     }
     return {name: value for name, value in said.items() if value}
 

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from crosslens.client import Client
@@ -26,6 +26,9 @@ MOST_IMPORT_BYTES = 2_000_000_000
 MOST_JUDGEMENT_BYTES = 20_000
 _FOR_EVER = "private, max-age=31536000, immutable"
 _NAME = re.compile(r"[^\w.-]+")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_MOST_USED = 10
+_USES = {"search": ("/", {}), "draft": ("/catalogue", {"product": "new"})}
 _SET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -56,6 +59,8 @@ def routes(handed_in: HandedIn) -> list[BaseRoute]:
         Route("/picture/{product:int}/{n:int}", _guarded(show)),
         Route("/asked/{digest}", _guarded(show_asked)),
         Route("/asked", _guarded(ask), methods=["POST"]),
+        Route("/drawn/{digest}", _guarded(_drawn)),
+        Route("/use/{how}", _guarded(_use)),
         Route("/handed", _guarded(_import), methods=["POST"]),
         Route("/report/{job}", _guarded(_report)),
         Route("/judgement", _guarded(_judge), methods=["POST"]),
@@ -118,6 +123,36 @@ def _picture(request: Request) -> Response:
     except NotFound:
         return Response(status_code=404)
     return _shown(content, "image/jpeg", "private, no-cache" if "v" not in wanted else _FOR_EVER)
+
+
+async def _drawn(request: Request) -> Response:
+    digest = request.path_params["digest"]
+    if not _DIGEST.fullmatch(digest):
+        return Response(status_code=404)
+    try:
+        content = await run_in_threadpool(visitor(request).drawn_picture, digest)
+    except NotFound:
+        return Response(status_code=404)
+    return _shown(content, "image/png")
+
+
+async def _use(request: Request) -> Response:
+    """Hand pictures in that were drawn, and lead to the page that goes on with them."""
+    asked = request.query_params
+    path, params = _USES.get(request.path_params["how"], ("/", {}))
+    digests = [each for each in asked.getlist("picture") if _DIGEST.fullmatch(each)]
+    for digest in digests[:_MOST_USED]:
+        await run_in_threadpool(_hand_in, visitor(request), digest)
+    said = [("picture", each) for each in digests[:_MOST_USED]]
+    said += [(name, asked[name]) for name in ("title", "lang") if name in asked]
+    return RedirectResponse(f"{path}?{urlencode([*params.items(), *said])}", 303)
+
+
+def _hand_in(client: Client, digest: str) -> None:
+    try:
+        house.pictures.put(client.drawn_picture(digest))
+    except NotFound:  # the page that is led to says so
+        return
 
 
 def _shown(content: bytes, kind: str = "", keep: str = _FOR_EVER) -> Response:

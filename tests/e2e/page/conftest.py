@@ -17,6 +17,7 @@ import pytest
 
 from crosslens.client import Client
 from crosslens.settings import write_missing
+from drawing import write_scribble
 from service import Server
 
 CHROMIUM = "/usr/bin/chromium"
@@ -62,6 +63,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     home = tmp_path_factory.mktemp("page") / "home"
     write_missing(home, attributes=ATTRIBUTES)
     (home / "scenes.yaml").write_text(SCENES, "utf-8")
+    write_scribble(home / "generators" / "scribble")
+    (home / "generators" / "broken").mkdir()
+    (home / "generators" / "broken" / "card.toml").write_text("nothing", "utf-8")
     sample = _part_of_sample(home.parent / "sample")
     subprocess.run(_crosslens(home, "import", str(sample)), check=True, capture_output=True)
     server = Server(home)

@@ -170,6 +170,7 @@ def test_the_pages_speak_chinese(visit: Any) -> None:
         ("/judging", "标注"),
         ("/experiments", "实验"),
         ("/beside", "对比"),
+        ("/draw", "说出来，画给您看"),
     ):
         visitor.open(path)
         visitor.page.get_by_role("heading", name=heading, exact=True).first.wait_for()

@@ -17,12 +17,13 @@ pytestmark = pytest.mark.browser
 PAGES = (
     *("/", "/?q=red+hat", "/catalogue", "/catalogue?product=1", "/system", "/quality"),
     *("/duplicates", "/duplicates?view=untitled", "/judging?q=red+hat", "/experiments"),
-    "/beside?q=red+hat",
+    *("/beside?q=red+hat", "/draw", "/draw?q=red+hat&seed=1"),
 )
 
 
 @pytest.mark.parametrize(
-    ("path", "dark"), [*((path, False) for path in PAGES), ("/?q=red+hat", True), ("/system", True)]
+    ("path", "dark"),
+    [*((path, False) for path in PAGES), ("/?q=red+hat", True), ("/system", True), ("/draw", True)],
 )
 def test_no_page_has_a_serious_finding(visit: Any, path: str, dark: bool) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")

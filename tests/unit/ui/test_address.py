@@ -29,6 +29,7 @@ questions = st.builds(
     ranges=st.dictionaries(names, ends, max_size=2),
     page=st.integers(1, 400),
     show=st.lists(names, unique=True, max_size=3).map(tuple),
+    imagine=st.booleans(),
 )
 
 

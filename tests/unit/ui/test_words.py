@@ -15,6 +15,7 @@ SAME = {"brand", "title_en"}  # names that are the same in both
 ASSETS = Path(crosslens.ui.__file__).parent / "assets"
 PARTS = {
     "search": ("searchbox", "results"),
+    "draw": ("draw",),
     "catalogue": ("shelf",),
     "system": ("system",),
     "quality": ("quality",),

@@ -18,6 +18,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
       filters,
       h("section", { "aria-label": texts.results, class: "found" },
         head(data, ask),
+        data.imagined ? imagined(data) : null,
         data.notes.map((note) => h("p", { class: "soft small note" }, note)),
         data.hits.length
           ? h("ul", { class: "grid" }, data.hits.map((hit, n) => card(hit, n, data, view, act, place)))
@@ -45,6 +46,13 @@ function head(data, ask) {
     h("div", { class: "actions" },
       filtered ? h("button", { type: "button", class: "button tiny quiet", onclick: () => ask({ chosen: {}, ranges: {} }) }, icon("close"), texts.clear_filters) : null,
       showMenu(data, ask)));
+}
+
+function imagined(data) {
+  const { texts, imagined } = data;
+  return h("p", { class: "imagined soft small" },
+    h("img", { src: `/drawn/${imagined.sha256}`, alt: "" }),
+    h("span", {}, texts.imagined, " ", h("a", { href: imagined.href, "data-focus": "draw" }, texts.more_drawn)));
 }
 
 function chosen(hit, data) {

@@ -23,12 +23,14 @@ function build(place) {
   const alphaOut = h("output", { for: "alpha" });
   const alphaLabel = h("label", { for: "alpha" });
   const alphaBox = h("div", { class: "alpha" }, alphaLabel, h("span", { class: "ends" }), alpha, alphaOut);
+  const imagine = h("input", { type: "checkbox", id: "imagine" });
+  const imagineBox = h("label", { class: "imagine" }, imagine, icon("brush"), h("span", {}));
   const told = h("div", { role: "alert", class: "told" });
   const veil = h("div", { class: "veil", "aria-hidden": "true" }, icon("picture"), h("span", {}));
   const title = h("h1", {});
   const form = h("form", { role: "search" },
     h("div", { class: "line" }, h("span", { class: "glass" }, icon("search")), chips, words, attach, file, go), veil);
-  const options = h("div", { class: "options" }, h("div", { class: "kind" }, kindLabel, kind), alphaBox);
+  const options = h("div", { class: "options" }, h("div", { class: "kind" }, kindLabel, kind), imagineBox, alphaBox);
   fill(place.content, title, form, told, options);
 
   const ask = (changes) => {
@@ -69,6 +71,7 @@ function build(place) {
     else if (URLISH.test(text || "") && !words.value.trim()) { e.preventDefault(); takeUrl(text); }
   });
   kind.addEventListener("change", () => ask({ ...withWords(), kind: kind.value }));
+  imagine.addEventListener("change", () => ask({ ...withWords(), imagine: imagine.checked }));
   alpha.addEventListener("input", () => { alphaOut.value = Number(alpha.value).toFixed(2); });
   alpha.addEventListener("change", () => ask({ ...withWords(), alpha: Number(alpha.value) }));
 
@@ -135,6 +138,10 @@ function build(place) {
     const both = asked.words && (asked.picture || asked.url || asked.like);
     const mixed = asked.kind === "hybrid" || (asked.kind === "auto" && asked.words);
     alphaBox.hidden = !(mixed && (both || asked.kind === "hybrid"));
+    imagineBox.hidden = !(asked.words && mixed && !both);
+    imagineBox.title = texts.imagine_hint;
+    imagineBox.lastChild.textContent = texts.imagine;
+    imagine.checked = Boolean(asked.imagine);
     alphaLabel.textContent = texts.alpha;
     alphaBox.querySelector(".ends").replaceChildren(h("span", {}, texts.by_letter), h("span", {}, texts.by_meaning));
     const value = asked.alpha === null || asked.alpha === undefined ? view.data.alpha : asked.alpha;

@@ -124,7 +124,7 @@ function editing(view, place) {
 
 function editor(view, place, product) {
   const { texts, names } = view.data;
-  const pictures = product.pictures.map((p, n) => ({ kept: n, at: `/picture/${product.id}/${n}?size=256&v=${p.v}` }));
+  const pictures = product.pictures.map((p, n) => (p.digest ? { digest: p.digest, at: `/asked/${p.digest}` } : { kept: n, at: `/picture/${product.id}/${n}?size=256&v=${p.v}` }));
   const strip = h("ul", { class: "strip" });
   const told = h("div", { role: "alert" });
   const draw = () => strip.replaceChildren(

@@ -21,6 +21,9 @@ SORTS = ("created", "-created", "-updated", "title", "-title")
 SIZES = (10, 20, 50, 100)
 LAST_PAGE = 10_000
 AGAIN_S = 0.7
+MOST_TITLE = 2_000
+MOST_PICTURES = 10
+DRAFTED = 6  # attributes that a draft asks for
 _NEW = "new"
 
 TEXTS: Texts = {
@@ -226,6 +229,13 @@ def _go(visit: Visit, changes: Mapping[str, Any]) -> None:
             st.query_params.pop(name, None)
         else:
             st.query_params[name] = str(value)
+    if "product" in changes:
+        _drop_draft()
+
+
+def _drop_draft() -> None:
+    for name in ("title", "picture"):
+        st.query_params.pop(name, None)
 
 
 def _save(visit: Visit, form: Mapping[str, Any]) -> None:
@@ -260,6 +270,7 @@ def _save(visit: Visit, form: Mapping[str, Any]) -> None:
     else:
         _tell(visit.say("saved" if form["id"] else "added", title=title[:80]))
         st.query_params.pop("product", None)
+        _drop_draft()
 
 
 def _contents(client: Client, form: Mapping[str, Any]) -> list[bytes] | None:
@@ -371,7 +382,7 @@ def _editing(visit: Visit, shelf: Shelf, refused: str | None) -> dict[str, Any] 
     if not shelf.product:
         return None
     if shelf.product == _NEW:
-        return _BLANK | {"refused": refused}
+        return _BLANK | _draft(visit) | {"refused": refused}
     try:
         product: Product = visit.client.product(int(shelf.product))
     except NotFound:
@@ -379,6 +390,15 @@ def _editing(visit: Visit, shelf: Shelf, refused: str | None) -> dict[str, Any] 
         st.query_params.pop("product", None)
         return None
     return shown.product(product, visit.say.language) | {"refused": refused}
+
+
+def _draft(visit: Visit) -> dict[str, Any]:
+    """Return what the address says of a product to come: a title, pictures that were handed in."""
+    title = st.query_params.get("title", "")[:MOST_TITLE]
+    asked = st.query_params.get_all("picture")[:MOST_PICTURES]
+    pictures = [{"digest": each} for each in asked if house.pictures.get(each) is not None]
+    names = list(visit.client.index_state().attributes)[:DRAFTED] if title or pictures else []
+    return {"title": title, "pictures": pictures, "attributes": [[name, ""] for name in names]}
 
 
 def _job_data(job: ImportJob) -> dict[str, Any]:

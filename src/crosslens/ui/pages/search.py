@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any, TypedDict
 from urllib.parse import urlencode
 
@@ -10,7 +11,7 @@ import streamlit as st
 
 from crosslens.client import Answer, Client, IndexState, Product
 from crosslens.client.calls import Options
-from crosslens.errors import InvalidRequest, NotFound
+from crosslens.errors import CannotDraw, CrosslensError, InvalidRequest, NotFound, Overloaded
 from crosslens.ui import address, parts, shown
 from crosslens.ui.address import KINDS, Question
 from crosslens.ui.house import house
@@ -43,6 +44,17 @@ TEXTS: Texts = {
     "kind_composed": ("Like the picture, but …", "与图片相似，但……"),
     "alpha": ("Weigh", "权重"),
     "alpha_auto": ("auto", "自动"),
+    "imagine": ("Imagine it", "先想象再找"),
+    "imagine_hint": (
+        "Draw a picture from the words, and look for that too",
+        "先按文字画一张图，再连同这张图一起找",
+    ),
+    "imagined": ("Drawn from your words, and looked for too", "按您的文字画出，并一起查找"),
+    "unimagined": (
+        "It could not be imagined, so the words alone were looked for: {reason}",
+        "未能画出图片，仅按文字查找：{reason}",
+    ),
+    "more_drawn": ("Draw more like it", "再画几张"),
     "by_letter": ("exact words", "关键词"),
     "by_meaning": ("look and meaning", "外观与语义"),
     "try_these": ("Try", "试试"),
@@ -113,6 +125,7 @@ class Asked(TypedDict):
     ranges: dict[str, list[float | None]]
     page: int
     show: list[str]
+    imagine: bool
 
 
 def show(visit: Visit) -> None:
@@ -142,7 +155,8 @@ def _found(visit: Visit, question: Question) -> tuple[Found, str]:
         if question.empty:
             found["fresh"] = client.products(page_size=FRESH).products
         else:
-            found["answer"] = _answer(client, question, found["state"])
+            found["answer"], told = _imagined(visit, client, question, found["state"])
+            return found, told
     except LookupError:
         return found, visit.say("no_such_picture")
     except NotFound:
@@ -150,6 +164,20 @@ def _found(visit: Visit, question: Question) -> tuple[Found, str]:
     except InvalidRequest as exc:
         return found, exc.message
     return found, ""
+
+
+def _imagined(
+    visit: Visit, client: Client, question: Question, state: IndexState
+) -> tuple[Answer, str]:
+    """Ask, by words alone if they cannot be imagined; then say why."""
+    if not question.imagines:
+        return _answer(client, question, state), ""
+    try:
+        return _answer(client, question, state), ""
+    except (CannotDraw, NotFound, Overloaded) as exc:
+        reason: CrosslensError = exc
+    answer = _answer(client, replace(question, imagine=False), state)
+    return answer, visit.say("unimagined", reason=reason.message)
 
 
 def _answer(client: Client, question: Question, state: IndexState) -> Answer:
@@ -166,6 +194,8 @@ def _answer(client: Client, question: Question, state: IndexState) -> Answer:
         options["product_id"] = question.like
     if question.alpha is not None and _mixes(question):
         options["alpha"] = question.alpha
+    if question.imagines:
+        options["imagine"] = True
     if (where := address.expression(question)) is not None:
         options["filter"] = where
     return client.search(question.words, **options)
@@ -208,6 +238,7 @@ def _ask(asked: Asked) -> None:
         ranges={name: (ends[0], ends[1]) for name, ends in asked["ranges"].items()},
         page=asked["page"],
         show=tuple(asked["show"]),
+        imagine=asked["imagine"],
     )
     language = st.query_params.get("lang", "en")
     st.query_params.from_dict(address.write(question) | {"lang": language})
@@ -225,6 +256,7 @@ def _asked(question: Question) -> Asked:
         ranges={name: list(ends) for name, ends in question.ranges.items()},
         page=question.page,
         show=list(question.show),
+        imagine=question.imagine,
     )
 
 
@@ -265,6 +297,7 @@ def _results(visit: Visit, question: Question, found: Found) -> dict[str, Any]:
         "facets": [] if answer is None else shown.facets(answer),
         "numbers": [] if answer is None else numbers,
         "notes": notes,
+        "imagined": _drawn(question, answer, language),
         "names": names,
         "show": list(
             question.show or shown.usual(names, {} if state is None else state.attributes)
@@ -277,6 +310,14 @@ def _results(visit: Visit, question: Question, found: Found) -> dict[str, Any]:
         and answer.found > question.page * PAGE_SIZE,
         "stamp": urlencode(address.write(question), doseq=True),
     }
+
+
+def _drawn(question: Question, answer: Answer | None, language: str) -> dict[str, str] | None:
+    """Return the picture that was looked for beside the words, and where to draw more."""
+    if answer is None or answer.imagined is None:
+        return None
+    more = urlencode({"lang": language, "q": question.words})
+    return {"sha256": answer.imagined.sha256, "href": f"/draw?{more}"}
 
 
 def _missing(visit: Visit, answer: Answer) -> list[str]:
