@@ -107,6 +107,7 @@ ClosableT = TypeVar("ClosableT", bound=Closable)
 CACHED_PICTURES = 1_000
 PROBE_THREADS = 32
 WORKER_AGAIN_S = 5.0
+CLOCKS_APART_S = 60.0
 RELEVANCE = "relevance.json"
 KEYWORDS = "keywords.json"
 RANKERS = "rankers"
@@ -845,6 +846,16 @@ class App:
             options=own.kafka_options,
         )
 
+    def _look_at_the_clock(self) -> dict[str, Any]:
+        ahead = self.catalog.clock_ahead_s()
+        if abs(ahead) > CLOCKS_APART_S:
+            side = "ahead of" if ahead > 0 else "behind"
+            raise Unavailable(
+                f"this machine's clock is {abs(ahead):.0f} s {side} the catalogue's server's",
+                hint="set it; leases go by the server's, signed links and certificates by this one",
+            )
+        return {"seconds_ahead": round(ahead, 1)}
+
     @cached_property
     def _broker_probe(self) -> Callable[[], dict[str, Any]]:
         from crosslens.indexing.kafka import Lookout
@@ -930,6 +941,8 @@ class App:
     def probes(self, *, working: bool = True) -> dict[str, Callable[[], dict[str, Any]]]:
         """Return what asks the parts elsewhere whether they answer; the broker's, if it works."""
         probes: dict[str, Callable[[], dict[str, Any]]] = {}
+        if self.settings.catalog_url:
+            probes["clock"] = self._look_at_the_clock
         if self.settings.encoder_url:
             probes["encoder"] = lambda: {"models": self.encode_client.names()}
         if self.settings.media_url:

@@ -33,6 +33,10 @@ class SetClock:
         then, since = self._setting
         return then + timedelta(seconds=monotonic() - since)
 
+    def ahead_s(self) -> float:
+        """Return the seconds by which the machine's clock is ahead of this one."""
+        return (self._fallback() - self()).total_seconds()
+
     def set(self, now: datetime) -> None:
         """Show this time from now on."""
         self._setting = now, monotonic()

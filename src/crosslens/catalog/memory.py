@@ -292,6 +292,10 @@ class MemoryCatalog:
             id: _parked(row) if row.parked else None for id, row in rows.items() if not row.settled
         }
 
+    def clock_ahead_s(self) -> float:
+        """Return 0: there is one clock."""
+        return 0.0
+
     def close(self) -> None:
         """Do nothing: there is nothing to release."""
 

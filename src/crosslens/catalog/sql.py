@@ -67,7 +67,7 @@ class SqlCatalog:
         busy_s: float = 30.0,
         connections: int = CONNECTIONS,
     ) -> None:
-        common_time = SetClock()
+        self._common_time = common_time = SetClock()
         self._clock = clock or common_time
         self._engine = open_engine(url, busy_s=busy_s, clock=common_time, connections=connections)
         self._writer = writing(self._engine)
@@ -263,6 +263,10 @@ class SqlCatalog:
         """Say which of these products have an unsettled change."""
         with self._reading() as connection:
             return outbox.waiting(connection, rows.possible(product_ids))
+
+    def clock_ahead_s(self) -> float:
+        """Return the seconds by which this machine's clock is ahead of the server's."""
+        return self._common_time.ahead_s()
 
     def close(self) -> None:
         """Release connections."""

@@ -224,6 +224,10 @@ class CatalogStore(Protocol):
         """Say which of these products have an unsettled change: parked with its error, or None."""
         ...
 
+    def clock_ahead_s(self) -> float:
+        """Return the seconds by which this machine's clock is ahead of the one leases go by."""
+        ...
+
     def close(self) -> None:
         """Release connections."""
         ...

@@ -38,8 +38,8 @@ def _findings(app: App) -> list[Finding]:
         return checkup.Finding("home", True, str(app.settings.home))
 
     def elsewhere(name: str, probe: Callable[[], dict[str, Any]]) -> Finding:
-        told = [value if isinstance(value, list) else [value] for value in probe().values()]
-        return checkup.Finding(name, True, ", ".join(str(one) for part in told for one in part))
+        told = (part for pair in probe().items() for part in _worded(*pair))
+        return checkup.Finding(name, True, ", ".join(told))
 
     def bundle(name: str) -> Finding:
         report = app.bundle(name).check()
@@ -63,6 +63,13 @@ def _findings(app: App) -> list[Finding]:
         "index": lambda: checkup.check_index(app.catalog, app.index_store),
     }
     return [checkup.examine(name, check) for name, check in checks.items()]
+
+
+def _worded(name: str, value: object) -> list[str]:
+    """Put what a part told into words; numbers say what they count."""
+    if isinstance(value, list):
+        return [str(one) for one in value]
+    return [f"{value} {name.replace('_', ' ')}" if isinstance(value, int | float) else str(value)]
 
 
 def _used(app: App) -> list[str]:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
+from datetime import timedelta
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -14,7 +15,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import text
 
 from catalog_processes import EDITS, PRODUCTS, edit_everything, handle, open_and_insert
-from crosslens.catalog.clock import SetClock
+from crosslens.catalog.clock import SetClock, utc_now
 from crosslens.catalog.connection import open_engine, upgrade
 from crosslens.catalog.editing import Editor
 from crosslens.catalog.listing import Order, mark, title_key
@@ -357,6 +358,17 @@ class TestClock:
             shown = connection.execute(text(f"SELECT {now[server.kind]}")).scalar_one()
         created = catalog.read([1])[1].created.replace(tzinfo=None)
         assert abs((shown - created).total_seconds()) < 2
+
+    def test_a_machine_whose_clock_is_wrong_keeps_its_leases_and_can_say_so(self, url, catalog):
+        late = SetClock(lambda: utc_now() - timedelta(hours=1))
+        engine = open_engine(url, busy_s=5, clock=late)
+        fill(catalog, 1)
+        with closing(SqlCatalog(url, clock=late)) as wrong:
+            assert len(wrong.lease(limit=9, lease_s=60, owner="wrong")) == 1
+        assert catalog.lease(limit=9, lease_s=60, owner="right") == []
+        assert abs(catalog.clock_ahead_s()) < 60
+        assert -3_660 < late.ahead_s() < -3_540
+        engine.dispose()
 
 
 def test_errors_of_a_server_are_ours(catalog: SqlCatalog) -> None:

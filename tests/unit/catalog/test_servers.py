@@ -118,6 +118,7 @@ def test_a_clock_that_was_set_does_not_follow_the_machines():
     right = datetime(2026, 1, 1, tzinfo=UTC)
     clock.set(right)
     assert right <= clock() < right + timedelta(seconds=5)
+    assert 0 <= (wrong - right).total_seconds() - clock.ahead_s() < 5
 
 
 def test_an_error_of_a_driver_that_sqlalchemy_lets_through_is_told_in_our_words() -> None:
