@@ -7,7 +7,6 @@ one by one, so a power failure may cost the last seconds, which an audit of the 
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import time
@@ -17,10 +16,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from crosslens.catalog.media import digest
+from crosslens.disk import is_full
 from crosslens.errors import CrosslensError, NotFound, StorageFull, Unavailable
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _TOUCH_AFTER_S = 60.0  # a repeated file is made young again, but not at every repeat
 _LEFTOVER_AFTER_S = 3_600.0
 
@@ -148,7 +147,7 @@ def _explained(what: str) -> Iterator[None]:
 
 
 def _in_our_words(exc: OSError, what: str) -> CrosslensError:
-    if exc.errno in _FULL:
+    if is_full(exc):
         return StorageFull(
             f"the media folder's disk is full ({exc.strerror}); nothing was written",
             hint="free some space and send it again",

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
-from crosslens.errors import InvalidRequest, StorageFull, Unavailable
+from crosslens import disk
+from crosslens.errors import InvalidRequest
 
 MARK = "demo.json"
 MADE = ("index", "media", "catalog.db-wal", "catalog.db-shm", "catalog.db-journal", "catalog.db")
 USERS = ("bundles", "crosslens.toml")  # what people put into a home; never deleted
 OTHER = "name another folder with --home DIR"
+explained = partial(disk.explained, hint=OTHER)
 
 
 def claim(home: Path) -> None:
@@ -71,17 +71,6 @@ def remember(home: Path, sample: str) -> None:
     """Note that the home holds this sample whole."""
     with explained(home):
         _write(home, sample)
-
-
-@contextmanager
-def explained(home: Path) -> Iterator[None]:
-    """Turn what the file system says about a home into one sentence."""
-    try:
-        yield
-    except OSError as exc:
-        if exc.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageFull(f"there is no space left for the demo in {home}", hint=OTHER) from exc
-        raise Unavailable(f"{home} cannot be used: {exc.strerror or exc}", hint=OTHER) from exc
 
 
 def _write(home: Path, sample: str) -> None:

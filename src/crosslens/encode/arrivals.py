@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import shutil
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from crosslens.disk import is_full
 from crosslens.encode.bundles import verify
 from crosslens.encode.cards import Card
 from crosslens.encode.folders import put_in_place
@@ -113,6 +113,6 @@ def with_room(folder: Path, expected: int) -> None:
 
 
 def _of_disk(exc: OSError, folder: Path) -> CrosslensError:
-    if exc.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if is_full(exc):
         return StorageFull(f"no room for a bundle at {folder}; nothing was installed")
     return Unavailable(f"{folder} cannot be written ({exc})")

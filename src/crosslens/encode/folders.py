@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import io
 import shutil
@@ -16,6 +15,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 
+from crosslens.disk import is_full
 from crosslens.encode.tables import Digest, check_file
 from crosslens.errors import BrokenBundle, NotFound, StorageFull
 
@@ -226,7 +226,7 @@ def _drafted(folder: Path, what: str) -> Iterator[Path]:
         draft.chmod(0o755)  # mkdtemp keeps others out
         put_in_place(draft, folder)
     except OSError as exc:
-        if exc.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_full(exc):
             raise StorageFull(f"no room for {what} in {folder.parent}") from exc
         raise BrokenBundle(f"{what} cannot be written to {folder}: {exc}") from exc
     finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from crosslens.disk import is_full
 from crosslens.encode.bundles import write_bundle
 from crosslens.encode.cards import Card
 from crosslens.encode.goldens import ITEM, QUERY, Goldens
@@ -152,7 +152,7 @@ def scratch_beside(folder: Path, name: str) -> Iterator[Path]:
 
 def _no_room(exc: BaseException | None) -> bool:
     while exc is not None:
-        if isinstance(exc, OSError) and exc.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_full(exc):
             return True
         exc = exc.__cause__ or exc.__context__
     return False

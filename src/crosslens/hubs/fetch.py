@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import httpx
 
+from crosslens.disk import is_full
 from crosslens.errors import BrokenBundle, NotFound, StorageFull, Unavailable
 from crosslens.hubs.folder import ModelFolder
 from crosslens.hubs.listing import Hub, Listing, RemoteFile, require_found, unreachable
@@ -56,7 +56,7 @@ def fetch(
             progress(done, total)
         (folder / _LISTING).write_text(json.dumps(asdict(listing)), "utf-8")
     except OSError as exc:
-        if exc.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_full(exc):
             raise StorageFull(
                 f"no room for {listing.name}: it needs {total:,} bytes in {folder}",
                 hint="make room and give the same command again; it goes on where it stopped",

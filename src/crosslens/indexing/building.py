@@ -11,9 +11,10 @@ from typing import Any, Final
 
 from crosslens.corpora.records import BadRecord, Row
 from crosslens.corpora.shards import SHEET, Shard, Sheet, line, read_sheet, to_text
+from crosslens.disk import explained
 from crosslens.errors import Conflict, UnreadablePicture
 from crosslens.indexing.encoded_fields import EncodedField, Inputs
-from crosslens.indexing.whole import explained, whole_file
+from crosslens.indexing.whole import whole_file
 
 SHARD: Final = 10_000
 BATCH: Final = 64

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Final
+from typing import IO
 
-from crosslens.errors import Conflict, StorageFull, Unavailable
-
-_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+from crosslens.disk import explained
+from crosslens.errors import Conflict
 
 
 @contextmanager
@@ -56,25 +54,6 @@ def whole_file(target: Path) -> Iterator[IO[str]]:
         except BaseException:
             unfinished.unlink(missing_ok=True)
             raise
-
-
-@contextmanager
-def explained(target: Path) -> Iterator[None]:
-    """
-    Say what failed in terms of what was to be written.
-
-    Raises:
-        StorageFull, Unavailable: in place of any OSError.
-    """
-    try:
-        yield
-    except OSError as exc:
-        if exc.errno in _FULL:
-            raise StorageFull(
-                f"there is no room for {target} ({exc.strerror}); nothing is left behind",
-                hint="free some space, or name a place on another disk",
-            ) from exc
-        raise Unavailable(f"{target} cannot be written: {exc.strerror or exc}") from exc
 
 
 def _beside(target: Path) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import json
 import shutil
@@ -17,7 +16,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from crosslens.errors import InvalidRequest, StorageFull, Unavailable
+from crosslens.disk import explained
+from crosslens.errors import InvalidRequest
 from crosslens.sample import golden, offer
 from crosslens.sample.catalogue import Listing, invent
 from crosslens.sample.render import render
@@ -124,7 +124,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         InvalidRequest: the one wanted is not empty or is a file.
         StorageFull, Unavailable: it cannot be written.
     """
-    with _explained(folder):
+    with explained(folder):
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             what = "is not empty" if folder.is_dir() else "is a file"
             raise InvalidRequest(f"{folder} {what}", hint="name a folder that does not exist yet")
@@ -138,16 +138,6 @@ def whole_folder(folder: Path) -> Iterator[Path]:
             draft.rename(folder)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
-
-
-@contextmanager
-def _explained(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as exc:
-        if exc.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageFull(f"there is no space left for {folder}") from exc
-        raise Unavailable(f"{folder} cannot be written: {exc.strerror or exc}") from exc
 
 
 def _products(

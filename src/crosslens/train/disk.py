@@ -1,33 +1,16 @@
-"""What goes wrong with the disk during training, in words; and room taken before it is used."""
+"""Files of a training: written whole, and given their room before they are used."""
 
 from __future__ import annotations
 
-import errno
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
-from crosslens.errors import StorageFull, Unavailable
+from crosslens import disk
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-
-
-@contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """
-    Name what cannot be written.
-
-    Raises:
-        StorageFull: the disk has no room.
-        Unavailable: the path cannot be written for another reason.
-    """
-    try:
-        yield
-    except OSError as exc:
-        if exc.errno in _FULL:
-            raise _full(path) from exc
-        raise Unavailable(f"{path} cannot be written: {exc.strerror or exc}") from exc
+explained = partial(
+    disk.explained, hint="make room, then the same command with --resume goes on"
+)  # fmt: skip
 
 
 def take_room(path: Path, size: int) -> None:
@@ -55,10 +38,3 @@ def write_whole(path: Path, content: bytes | memoryview) -> None:
             draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
-
-
-def _full(path: Path) -> StorageFull:
-    return StorageFull(
-        f"there is no space left for {path}",
-        hint="make room, then the same command with --resume goes on",
-    )
