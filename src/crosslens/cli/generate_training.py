@@ -38,6 +38,9 @@ def generator(
     words_from: Annotated[
         str, typer.Option(help="Bundle or run whose text tower reads the words; copied.")
     ] = "crosslens-mini",
+    start_from: Annotated[
+        Path | None, typer.Option(help="Run whose flow, in the same codec, is learned on from.")
+    ] = None,
     minutes: Annotated[
         float, typer.Option(min=0, help="Stop each part after so long; 0: no limit.")
     ] = 0.0,
@@ -53,7 +56,7 @@ def generator(
     training.require_torch()
     from crosslens.train.generator import train_codec, train_flow
     from crosslens.train.generator_config import CodecConfig, FlowConfig
-    from crosslens.train.generator_studio import studio_source
+    from crosslens.train.generator_studio import POSES, studio_source
     from crosslens.train.rendered import RenderConfig
 
     shared: dict[str, Any] = {
@@ -70,7 +73,7 @@ def generator(
         words = training.found(context, Path(words_from))
         flow = FlowConfig(
             folder=run / "flow", steps=steps, batch=batch, learning_rate=rate, words_from=words,
-            **shared,
+            poses=POSES, start_from=start_from and start_from / "flow", **shared,
         )  # fmt: skip
         ended = train_flow(flow, source, run / "codec", resume=resume, report=training.report)
     if ended is not None:

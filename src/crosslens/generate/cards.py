@@ -22,6 +22,7 @@ from crosslens.encode.tables import (
 FORMAT = 1
 KIND = "generator"
 WORDS, FLOW, PICTURE, TOKENIZER = "words.onnx", "flow.onnx", "picture.onnx", "tokenizer.json"
+MOST_POSES = 4_096
 FILES = (WORDS, FLOW, PICTURE, TOKENIZER)
 
 
@@ -36,6 +37,8 @@ class GeneratorCard:
         max_tokens: longest prompt; longer ones are cut.
         steps, guidance: of the sampling, unless told.
         temperature: size of the noise that a drawing starts from; below 1 it is smoother.
+        poses: ways of placing a product that its flow was told of; seeds go through them by turns.
+            A flow that knows none (0) has no input for them.
         note: what whoever looks at the pictures should know.
         digests: per file name; `write_generator` fills it.
         training: free-form: command, data, metrics.
@@ -54,6 +57,7 @@ class GeneratorCard:
     steps: int
     guidance: float
     temperature: float = 1.0
+    poses: int = 0
     languages: tuple[str, ...] = ()
     note: str = ""
     digests: Mapping[str, Digest] = field(default_factory=dict)
@@ -66,6 +70,7 @@ class GeneratorCard:
         for key, most in (("px", 4_096), ("places", 65_536), ("components", 4_096),
                           ("max_tokens", 8_192), ("steps", 150)):  # fmt: skip
             check_whole(key, getattr(self, key), 1, most)
+        check_whole("poses", self.poses, 0, MOST_POSES)
         for key, above in (("guidance", 30), ("temperature", 2)):
             check_share(key, getattr(self, key), above)
 
@@ -73,6 +78,10 @@ class GeneratorCard:
     def files(self) -> tuple[str, ...]:
         """Names of the files that it needs, without its card and goldens."""
         return FILES
+
+    def pose_of(self, seed: int) -> int:
+        """Say in which pose a seed shows a product."""
+        return seed % max(1, self.poses)
 
 
 def parse_generator_card(text: str) -> GeneratorCard:

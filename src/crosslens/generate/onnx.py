@@ -80,10 +80,12 @@ class OnnxGenerator:
         noise = np.random.default_rng(seed).standard_normal(shape, np.float32)
         codes = np.float32(self.card.temperature) * noise
         share = np.float32(guidance)
+        fixed: dict[str, Any] = {"states": states, "mask": mask}
+        if self.card.poses:
+            fixed["pose"] = np.full(2, self.card.pose_of(seed), np.int64)
         for taken in range(steps):
             time = np.full(2, taken / steps, np.float32)
-            feeds = {"codes": np.stack([codes, codes]), "time": time, "states": states,
-                     "mask": mask}  # fmt: skip
+            feeds = {"codes": np.stack([codes, codes]), "time": time, **fixed}
             wanted, other = self._run(self._flow, feeds)
             codes = codes + (other + share * (wanted - other)) / np.float32(steps)
             told(taken + 1)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from crosslens.errors import InvalidRequest
 from crosslens.train.checkpoint import (
@@ -19,15 +21,16 @@ from crosslens.train.checkpoint import (
 from crosslens.train.config import model_from_json
 from crosslens.train.generator_codec import Codec, CodecLesson, fit
 from crosslens.train.generator_config import CodecConfig, FlowConfig
-from crosslens.train.generator_flow import Generator, Reader
+from crosslens.train.generator_flow import Flow, Generator, Reader
 from crosslens.train.generator_lesson import FlowLesson
+from crosslens.train.generator_optimizer import Mixed
 from crosslens.train.lessons import Ended, Learner, Report, run_lesson, silent
 from crosslens.train.machine import prepare_torch
 from crosslens.train.rendered import RenderedSource
 from crosslens.train.revive import revive
 
 LEAST_PSNR = 30.0
-MAY_CHANGE = {"steps", "validate_every", "words_from"}
+MAY_CHANGE = {"steps", "validate_every", "words_from", "start_from"}
 CARD = "card.toml"
 
 
@@ -107,7 +110,9 @@ def train_flow(
     model = _generator(config, ready, run)
     if teacher is not None:
         model.reader.load_state_dict(teacher.model.text.state_dict())
-    learner = Learner(model, config).resume(state, run)
+    if state is None and config.start_from is not None:
+        start_from(model.flow, config.start_from)
+    learner = Learner(model, config, optimizer=Mixed(model.flow, config)).resume(state, run)
     lesson = FlowLesson(source, ready, run.tokenizer(), config)
     return run_lesson(learner, lesson, run=run, report=report)
 
@@ -122,12 +127,39 @@ def load_generator(folder: Path, codec: Codec) -> tuple[Generator, int]:
     """
     run = RunFolder(folder)
     table = run.about()["train"]
-    state = run.load(BEST)
-    if state is None:
-        raise InvalidRequest(f"{folder} holds no flow yet", hint="let it reach a validation")
+    state = _best(run)
     model = _generator(FlowConfig(**{**table, "folder": folder}), codec, run)
     model.load_state_dict(state["averages"])
     return model.eval(), int(state["step"])
+
+
+def start_from(flow: Flow, folder: Path) -> None:
+    """
+    Give a flow the weights of another run's best one, in the same codec.
+
+    Raises:
+        InvalidRequest: there is none, or its shape is another one.
+    """
+    state = _best(RunFolder(folder))
+    prefix = "flow."
+    theirs = {
+        name.removeprefix(prefix): value
+        for name, value in state["averages"].items()
+        if name.startswith(prefix)
+    }
+    try:
+        flow.load_state_dict(theirs)
+    except RuntimeError as exc:
+        raise InvalidRequest(
+            f"the flow in {folder} has another shape", hint="start from one of the same settings"
+        ) from exc
+
+
+def _best(run: RunFolder) -> Mapping[str, Any]:
+    state = run.load(BEST)
+    if state is None:
+        raise InvalidRequest(f"{run.path} holds no flow yet", hint="let it reach a validation")
+    return state
 
 
 def _generator(config: FlowConfig, codec: Codec, run: RunFolder) -> Generator:

@@ -54,9 +54,11 @@ class FlowConfig(Training):
         batch: pictures per step.
         width, layers, heads: shape of the transformer; the width is a multiple of the heads.
         fold: so many codes along an edge are seen as one: fewer, larger pieces are quicker.
+        poses: so many ways of placing a product, which the flow is told; row r has r modulo this.
         full_share: share of the titles that say everything; the others say what they say.
         empty_share: share of the titles that are left away, so that guidance has a counterpart.
         words_from: a bundle or run whose text tower reads the words and stays as it is.
+        start_from: a run of a flow of the same shape and codec, whose weights are the first ones.
         gallery: held-out products in a validation.
     """
 
@@ -67,15 +69,20 @@ class FlowConfig(Training):
     layers: int = 5
     heads: int = 4
     fold: int = 2
+    poses: int = 1
     full_share: float = 0.5
     empty_share: float = 0.1
     words_from: Path
+    start_from: Path | None = None
     gallery: int = 256
 
     def __post_init__(self) -> None:
         Training.__post_init__(self)
         object.__setattr__(self, "words_from", Path(self.words_from))
+        if self.start_from is not None:
+            object.__setattr__(self, "start_from", Path(self.start_from))
         whole("batch", self.batch, 1, 10**6)
+        whole("poses", self.poses, 1, 4_096)
         allowed = f"a divisor of width, {self.width}"
         require(self.heads > 0 and self.width % self.heads == 0, "heads", self.heads, allowed)
         for name in ("full_share", "empty_share"):

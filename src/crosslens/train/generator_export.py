@@ -81,7 +81,8 @@ def export_generator(  # noqa: PLR0913 - what to write, and what to say of it
     card = GeneratorCard(
         name=name, about=about, licence=licence, px=codec.config.px, places=int(places),
         components=int(components), max_tokens=generator.reader.places.shape[0], steps=steps,
-        guidance=guidance, temperature=temperature, languages=("zh", "en"), note=note,
+        guidance=guidance, temperature=temperature, poses=len(generator.flow.poses),
+        languages=("zh", "en"), note=note,
         training={
             "weights": "stored as float16, computed in float32", "steps": taken,
             "codec_psnr": round(restored, 2), "data": about_run["provenance"],
@@ -134,7 +135,15 @@ def _store_in_bytes(proto: onnx.ModelProto, name: str) -> None:
 
 def plain_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Keep what decides the outcome, and no path of this machine."""
-    left_out = {"folder", "words_from", "tensorboard", "threads", "log_every", "max_minutes"}
+    left_out = {
+        "folder",
+        "words_from",
+        "start_from",
+        "tensorboard",
+        "threads",
+        "log_every",
+        "max_minutes",
+    }
     return {k: v for k, v in settings.items() if k not in left_out}
 
 
@@ -185,7 +194,7 @@ def _flow(codec: Codec, generator: Generator) -> tuple[Graph, Trials]:
     length = Dim("length", max=generator.reader.places.shape[0])
     axes = {
         "codes": {0: batch}, "time": {0: batch}, "states": {0: batch, 1: length + 1},
-        "mask": {0: batch, 1: length},
+        "mask": {0: batch, 1: length}, "pose": {0: batch},
     }  # fmt: skip
 
     def trial(count: int, tokens: int) -> tuple[Tensor, ...]:
@@ -193,8 +202,9 @@ def _flow(codec: Codec, generator: Generator) -> tuple[Graph, Trials]:
         noise = torch.Generator().manual_seed(tokens)
         codes = torch.randn(count, *codec.spread.shape, generator=noise)
         time = torch.rand(count, generator=noise)
+        pose = torch.arange(count) % len(generator.flow.poses)
         with torch.no_grad():
-            return codes, time, generator.reader(ids, mask), mask
+            return codes, time, generator.reader(ids, mask), mask, pose
 
     graph = Graph(generator.flow, trial(3, 5), tuple(axes), axes)
     return graph, (trial(1, 2), trial(2, 9))
@@ -230,7 +240,7 @@ def _drawings(codec: Codec, generator: Generator, tokenizer: Any, card: Generato
             states = generator.reader(ids, mask)
             codes = follow(
                 generator.flow, card.temperature * torch.from_numpy(noise), states, mask,
-                steps=GOLDEN_STEPS, guidance=card.guidance,
+                torch.tensor([card.pose_of(seed)]), steps=GOLDEN_STEPS, guidance=card.guidance,
             )  # fmt: skip
             pictures.append(to_pixels(codec(codes))[0])
     return Drawings(

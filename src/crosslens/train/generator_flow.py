@@ -2,9 +2,10 @@
 The flow of a generator: words → codes, by following a velocity from noise (rectified flow).
 
 A transformer sees the codes of a picture beside what a few learned questions found in the words,
-and is told the time by scaling and shifting what its layers see (Peebles & Xie 2023). What it puts
-out is completed by the best linear guess for each component at each place (after Karras et al.
-2022), so that it learns only what words and neighbours say.
+and is told time and pose by scaling and shifting what its layers see (Peebles & Xie 2023). What it
+puts out is completed by the best linear guess for each component at each place (after Karras et al.
+2022), so that it learns only what words, pose and neighbours say. The pose is given because words
+do not say it: a flow that has to guess it draws the mean of all poses, which is a blur.
 """
 
 from __future__ import annotations
@@ -65,7 +66,10 @@ class Flow(nn.Module):
         shown = codec.spread * codec.scale
         self.register_buffer("weight", shown / shown.mean())
         self.fold = Fold(round(places**0.5), config.fold)
-        self.places = nn.Parameter(0.02 * torch.randn(places // config.fold**2, width))
+        self.places = nn.Parameter(
+            0.02 * torch.randn(config.poses, places // config.fold**2, width)
+        )
+        self.poses = nn.Parameter(0.02 * torch.randn(config.poses, width))
         self.from_codes = nn.Linear(components * config.fold**2, width)
         self.listen = Listener(reader.width, width, heads=config.heads)
         self.from_time = nn.Sequential(
@@ -75,12 +79,14 @@ class Flow(nn.Module):
         self.turn = nn.Linear(width, 6 * width)
         self.layers = nn.ModuleList(FlowLayer(width, config.heads) for _ in range(config.layers))
         self.last_turn = nn.Linear(width, 2 * width)
-        self.to_codes = nn.Linear(width, components * config.fold**2)
+        self.to_codes = nn.Linear(width, 2 * components * config.fold**2)
         for last in (self.turn, self.last_turn, self.to_codes):
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
 
-    def forward(self, codes: Tensor, time: Tensor, states: Tensor, mask: Tensor) -> Tensor:
+    def forward(
+        self, codes: Tensor, time: Tensor, states: Tensor, mask: Tensor, pose: Tensor
+    ) -> Tensor:
         """
         Give the velocity, in float32.
 
@@ -89,9 +95,10 @@ class Flow(nn.Module):
             time: [N], 0 (noise) to 1 (picture).
             states: [N, 1 + L, text width], from a `Reader`.
             mask: [N, L], 1 = token, 0 = padding.
+            pose: [N], numbers of poses.
         """
         linear, amount, shrunk = self.guess(codes, time)
-        learned = self.learned(shrunk, time, states, mask)
+        learned = self.learned(shrunk, time, states, mask, pose)
         return linear + amount * learned
 
     def guess(self, codes: Tensor, time: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -102,18 +109,28 @@ class Flow(nn.Module):
         linear = (t * variance - (1 - t)) / whole * codes
         return linear, self.spread * whole.rsqrt(), codes * whole.rsqrt()
 
-    def learned(self, codes: Tensor, time: Tensor, states: Tensor, mask: Tensor) -> Tensor:
-        """Give what the linear guess misses, in its uncertainties."""
-        told = functional.silu(self.from_time(_waves(time)) + self.from_sum(states[:, 0]))
+    def learned(
+        self, codes: Tensor, time: Tensor, states: Tensor, mask: Tensor, pose: Tensor
+    ) -> Tensor:
+        """
+        Give what the linear guess misses, in its uncertainties.
+
+        One part is what is shown, the other how much of each code is kept: a token has more codes
+        than width, so that noise that has to go could not be written out as it came.
+        """
+        told = functional.silu(
+            self.from_time(_waves(time)) + self.from_sum(states[:, 0]) + self.poses[pose]
+        )
         heard = self.listen(states, mask)
-        folded = self.from_codes(self.fold(codes)) + self.places
+        folded = _add(self.from_codes(self.fold(codes)), self.places[pose])
         seen = torch.cat([folded, heard], 1)
         turns = self.turn(told)
         for layer in self.layers:
             seen = layer(seen, turns)
         shift, scale = self.last_turn(told)[:, None].chunk(2, -1)
-        seen = _even(seen[:, : folded.shape[1]]) * (1 + scale) + shift
-        return self.fold.undo(self.to_codes(seen)).float()
+        seen = torch.addcmul(shift, _even(seen[:, : folded.shape[1]]), 1 + scale)
+        shown, kept = self.to_codes(seen).float().chunk(2, -1)
+        return self.fold.undo(shown) + self.fold.undo(kept) * codes
 
 
 class Fold:
@@ -181,10 +198,11 @@ class FlowLayer(nn.Module):
 
     def forward(self, seen: Tensor, turns: Tensor) -> Tensor:
         """Mix [N, T, width]."""
-        turned = (turns + self.own_turn)[:, None].chunk(6, -1)
-        seen = seen + turned[2] * self._attend(_even(seen) * (1 + turned[1]) + turned[0])
-        thought: Tensor = self.thought(_even(seen) * (1 + turned[4]) + turned[3])
-        return seen + turned[5] * thought
+        turned = _add(turns, self.own_turn)[:, None].chunk(6, -1)
+        attended = self._attend(torch.addcmul(turned[0], _even(seen), 1 + turned[1]))
+        seen = torch.addcmul(seen, turned[2], attended)
+        thought = self.thought(torch.addcmul(turned[3], _even(seen), 1 + turned[4]))
+        return torch.addcmul(seen, turned[5], thought)
 
     def _attend(self, seen: Tensor) -> Tensor:
         width = seen.shape[-1]
@@ -203,8 +221,15 @@ class Generator(nn.Module):
         self.flow = Flow(config, codec, reader)
 
 
-def follow(
-    flow: Flow, noise: Tensor, states: Tensor, mask: Tensor, *, steps: int, guidance: float
+def follow(  # noqa: PLR0913 - all that decides a drawing
+    flow: Flow,
+    noise: Tensor,
+    states: Tensor,
+    mask: Tensor,
+    pose: Tensor,
+    *,
+    steps: int,
+    guidance: float,
 ) -> Tensor:
     """
     Go from noise to codes in straight steps, away from what the second half of the words says.
@@ -212,14 +237,20 @@ def follow(
     Args:
         noise: [N, places, components].
         states, mask: of 2 N texts: the wanted ones, then what they are to be unlike.
+        pose: [N].
         guidance: 1 follows the words alone.
     """
-    codes = noise
+    codes, twice = noise, torch.cat([pose, pose])
     for step in range(steps):
         time = torch.full((2 * len(noise),), step / steps, device=noise.device)
-        wanted, other = flow(torch.cat([codes, codes]), time, states, mask).chunk(2)
+        wanted, other = flow(torch.cat([codes, codes]), time, states, mask, twice).chunk(2)
         codes = codes + (other + guidance * (wanted - other)) / steps
     return codes
+
+
+def _add(seen: Tensor, more: Tensor) -> Tensor:
+    """Add weights in the precision of what is seen, for bfloat16 to stay that."""
+    return seen + more.to(seen.dtype)
 
 
 def _even(seen: Tensor) -> Tensor:

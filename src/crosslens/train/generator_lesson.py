@@ -16,11 +16,12 @@ from crosslens.train.generator_config import FlowConfig
 from crosslens.train.generator_flow import Generator, follow
 from crosslens.train.lessons import Verdict
 from crosslens.train.rendered import RenderedSource
-from crosslens.train.source import Pixels, Style
+from crosslens.train.source import Pixels, Rows, Style
 from crosslens.train.tokens import encode
+from crosslens.values import Floats
 
 TIMES = (0.05, 0.25, 0.5, 0.75, 0.95)
-EARLY = -0.4  # where on the way most is learned; 0 is the middle, in logits
+EARLY, WIDE = -0.5, 1.3  # where on the way most is learned, and how far around: in logits
 SHEET, COLUMNS, SHEET_STEPS, SHEET_GUIDANCE = 32, 8, 12, 2.5
 SHEETS = "sheets"
 _SEED = 40_000
@@ -28,13 +29,14 @@ _SEED = 40_000
 
 @dataclass(frozen=True, slots=True)
 class Voyages:
-    """Codes, noise of their shape, times [N] between them, and the ids and mask of titles."""
+    """Codes, noise of their shape, times [N] between them, ids and mask of titles, poses [N]."""
 
     codes: Tensor
     noise: Tensor
     times: Tensor
     ids: Tensor
     mask: Tensor
+    pose: Tensor
 
     def to(self, device: str) -> Voyages:
         """Copy to a device."""
@@ -60,9 +62,11 @@ class FlowLesson:
         rng = np.random.default_rng([config.seed, step])
         rows = rng.choice(self._source.shelf.training, config.batch)
         titles = [self._title(int(row), rng) for row in rows]
-        times = 1 / (1 + np.exp(-EARLY - rng.standard_normal(config.batch)))
+        logits = EARLY + WIDE * rng.standard_normal(config.batch, np.float32)
         places = torch.from_numpy(np.searchsorted(self._source.shelf.training, rows))
-        return self._voyages(self._codes[places].float(), titles, times, rng)
+        return self._voyages(
+            self._codes[places].float(), rows, titles, 1 / (1 + np.exp(-logits)), rng
+        )
 
     def measure(self, model: Generator, batch: Voyages) -> dict[str, Tensor]:
         """Compare what the flow says of what the linear guess misses with what it misses."""
@@ -77,7 +81,9 @@ class FlowLesson:
         titles = [self._full(int(row), rng) for row in self._held_out]
         figures = {}
         for time in TIMES:
-            voyages = self._voyages(codes, titles, np.full(len(codes), time), rng)
+            voyages = self._voyages(
+                codes, self._held_out, titles, np.full(len(codes), time, np.float32), rng
+            )
             voyages = voyages.to(self._config.device)
             states = model.reader(voyages.ids, voyages.mask)
             figures[f"loss/{time}"] = float(self._missed(model, voyages, states).mean())
@@ -88,20 +94,26 @@ class FlowLesson:
         time = batch.times[:, None, None]
         between = time * batch.codes + (1 - time) * batch.noise
         linear, amount, shrunk = model.flow.guess(between, batch.times)
-        found = model.flow.learned(shrunk, batch.times, states, batch.mask)
+        found = model.flow.learned(shrunk, batch.times, states, batch.mask, batch.pose)
         wanted = (batch.codes - batch.noise - linear) / amount
         return model.flow.weight * (found - wanted).square()
 
     def _voyages(
-        self, codes: Tensor, titles: list[str], times: np.ndarray, rng: np.random.Generator
+        self,
+        codes: Tensor,
+        rows: Rows,
+        titles: list[str],
+        times: Floats,
+        rng: np.random.Generator,
     ) -> Voyages:
         ids, mask = encode(self._tokenizer, titles)
         return Voyages(
             codes=codes,
             noise=torch.from_numpy(rng.standard_normal(codes.shape, np.float32)),
-            times=torch.from_numpy(times.astype(np.float32)),
+            times=torch.from_numpy(times),
             ids=torch.from_numpy(ids),
             mask=torch.from_numpy(mask),
+            pose=torch.from_numpy(rows % self._config.poses),
         )
 
     def _title(self, row: int, rng: np.random.Generator) -> str:
@@ -129,6 +141,7 @@ class FlowLesson:
         noise = torch.from_numpy(np.random.default_rng(_SEED).standard_normal(shape, np.float32))
         codes = follow(
             model.flow, noise.to(device), states, torch.from_numpy(mask).to(device),
+            torch.from_numpy(self._held_out[:SHEET] % self._config.poses).to(device),
             steps=SHEET_STEPS, guidance=SHEET_GUIDANCE,
         )  # fmt: skip
         drawn = to_pixels(self._codec(codes.cpu()))

@@ -11,7 +11,7 @@ from crosslens.train.rendered import RenderConfig, RenderedSource, draw
 from crosslens.train.shop import SampleShop
 from crosslens.train.source import Pixels
 
-POSES = 16
+POSES = 4
 
 
 class StudioShop(SampleShop):

@@ -72,16 +72,29 @@ class Ended:
     figures: Mapping[str, float]
 
 
+class Optimizer(Protocol):
+    """What moves weights by their gradients; PyTorch's optimisers, and whatever behaves as one."""
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]: ...  # noqa: D102
+    def zero_grad(self, set_to_none: bool = True) -> None: ...  # noqa: D102
+    def step(self) -> Any: ...  # noqa: D102
+    def state_dict(self) -> dict[str, Any]: ...  # noqa: D102
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None: ...  # noqa: D102
+
+
 class Learner(Generic[ModelT]):
     """A model, its running average and its optimiser, at some step; frozen weights stay."""
 
-    def __init__(self, model: ModelT, config: Training) -> None:
+    def __init__(
+        self, model: ModelT, config: Training, *, optimizer: Optimizer | None = None
+    ) -> None:
         self.config = config
         self.model = model.to(config.device)
         self.averages = {k: v.detach().clone() for k, v in model.state_dict().items()}
         self.step = 0
         self.best = -math.inf
-        self._optimizer = torch.optim.AdamW(
+        self._optimizer: Optimizer = optimizer or torch.optim.AdamW(
             _groups(model, config.weight_decay), betas=(0.9, config.second_beta)
         )
         self._kind = torch.device(config.device).type

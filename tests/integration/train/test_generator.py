@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from crosslens.generate.onnx import check, load_checked
 from crosslens.generate.wish import Wish
 from crosslens.train import generator
 from crosslens.train.checkpoint import LAST, RunFolder
-from crosslens.train.generator import load_codec, train_codec, train_flow
+from crosslens.train.generator import load_codec, load_generator, train_codec, train_flow
 from crosslens.train.generator_config import CodecConfig, FlowConfig
 from crosslens.train.generator_export import export_generator
 from crosslens.train.generator_flow import Fold
@@ -30,7 +31,7 @@ def codec_config(folder: Path, **changes: object) -> CodecConfig:
 
 def flow_config(folder: Path, words: Path, **changes: object) -> FlowConfig:
     plain = {"steps": 4, "batch": 4, "validate_every": 2, "width": 16, "layers": 1, "heads": 2,
-             "gallery": 8}  # fmt: skip
+             "poses": 2, "gallery": 8}  # fmt: skip
     return FlowConfig(folder=folder, words_from=words, **{**PACE, **plain, **changes})  # type: ignore[arg-type]
 
 
@@ -98,11 +99,45 @@ def test_a_resumed_flow_ends_where_the_uninterrupted_one_does(
     assert (tmp_path / "flow" / "sheets" / "000004.png").is_file()
 
 
+def test_a_flow_goes_on_from_another_of_its_shape(
+    run: Path, words: Path, toys: RenderedSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(generator, "LEAST_PSNR", 0.0)
+    taught, _ = load_generator(run / "flow", load_codec(run / "codec")[0])
+
+    def begun(**changes: object) -> dict[str, torch.Tensor]:
+        # A rate so small and decay so slight that one step leaves the weights in place.
+        still = {"steps": 1, "learning_rate": 1e-7, "start_from": run / "flow", **changes}
+        train_flow(flow_config(tmp_path / "flow", words, **still), toys, run / "codec")
+        state = RunFolder(tmp_path / "flow").load(LAST)
+        assert state is not None
+        return dict(state["weights"])
+
+    found = begun()
+    for name, value in taught.state_dict().items():
+        torch.testing.assert_close(found[name], value, atol=1e-5, rtol=0)
+    shutil.rmtree(tmp_path / "flow")
+    with pytest.raises(InvalidRequest, match="another shape"):
+        begun(width=8)
+
+
+def test_poses_change_what_is_drawn_from_the_same_noise(run: Path):
+    codec, _ = load_codec(run / "codec")
+    flow = load_generator(run / "flow", codec)[0].flow
+    with torch.no_grad():
+        flow.to_codes.weight.normal_(std=0.1)  # zero at the start: nothing would show
+        flow.turn.weight.normal_(std=0.1)
+    codes, states = torch.randn(1, 16, 24), torch.randn(1, 4, flow.from_sum.in_features)
+    time, mask = torch.tensor([0.5]), torch.ones(1, 3, dtype=torch.long)
+    first, second = (flow(codes, time, states, mask, torch.tensor([pose])) for pose in (0, 1))
+    assert not torch.allclose(first, second)
+
+
 def test_the_bundle_draws_what_the_trained_generator_draws(run: Path, tmp_path: Path):
     card = export_generator(run, tmp_path / "toy", name="toy", about="Squares.", steps=3)
     draws = load_checked(tmp_path / "toy")
     assert check(draws, read_drawings(tmp_path / "toy")) < 1.0
-    assert (draws.about.native_px, draws.about.steps) == (64, 3)
+    assert (draws.about.native_px, draws.about.steps, card.poses) == (64, 3, 2)
     assert "folder" not in str(card.training)
     first, second = (next(draws.draw(Wish("red square", seed=seed))).pixels for seed in (1, 1))
     assert (first == second).all()
