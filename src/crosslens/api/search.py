@@ -22,6 +22,7 @@ from crosslens.api.schemas import AnswerOut, KindName, SearchIn, SearchManyIn
 from crosslens.errors import CrosslensError, InvalidRequest, TooLarge
 from crosslens.generate.studio import Made
 from crosslens.search.request import MAX_LIMIT, MAX_OFFSET, MAX_PICTURES
+from crosslens.values import Kind
 
 router = APIRouter(tags=["search"])
 
@@ -109,11 +110,16 @@ async def _imagined(runtime: Runtime, asked: SearchIn, pictures: tuple[bytes, ..
     Draw what a question means, in a lane of its own.
 
     Raises:
-        InvalidRequest: it shows a picture or a product already, or has no words.
+        InvalidRequest: it shows a picture or a product already, has no words, or is of a kind
+            that compares one thing alone.
         CrosslensError: see Studio.imagine.
     """
     if pictures or asked.product_id is not None:
         raise InvalidRequest("imagine draws the picture, so none and no product_id may be given")
+    if not asked.words.strip():
+        raise InvalidRequest("words is empty, and imagine draws from words")
+    if asked.kind not in (Kind.AUTO, Kind.HYBRID):
+        raise InvalidRequest(f"imagine belongs to hybrid search, not to {asked.kind}")
     studio, lane = studio_of(runtime), runtime.lanes.draw
     with lane.admission():
         return await lane.run(studio.imagine, asked.words)

@@ -264,15 +264,18 @@ def test_a_search_may_look_for_what_its_words_are_imagined_as(service: Served, f
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ({"imagine": True}, "prompt is empty"),
+        ({"imagine": True}, "words is empty, and imagine draws from words"),
         ({"words": "shoe", "product_id": 1, "imagine": True}, "no product_id"),
         ({"words": "shoe", "kind": "text2text", "imagine": True}, "belongs to hybrid search"),
     ],
 )
-def test_what_cannot_be_imagined_is_refused(service: Served, body: dict[str, Any], said: str):
+def test_what_cannot_be_imagined_is_refused_before_anything_is_drawn(
+    service: Served, flat: FlatGenerator, body: dict[str, Any], said: str
+):
     answer = service.http.post("/search", json=body)
     assert answer.status_code == 422
     assert said in answer.json()["detail"]
+    assert not flat.drawn
 
 
 def test_the_client_draws_waits_and_fetches(tmp_path: Path, flat: FlatGenerator):
