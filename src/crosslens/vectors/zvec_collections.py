@@ -17,6 +17,7 @@ import zvec
 
 from crosslens.errors import IndexBroken, StorageFull, Unavailable
 from crosslens.values import Attributes, AttributeType, Floats, Space
+from crosslens.vectors import zvec_leftovers
 from crosslens.vectors.columns import attribute_column, fingerprint, space_column
 from crosslens.vectors.filters import indexed
 from crosslens.vectors.rendering import Dialect
@@ -102,7 +103,9 @@ def open_collection(folder: Path) -> Collection:
     _forget_unwritten(folder)
     if not all(file.stat().st_size for file in folder.glob("manifest.*")):
         raise RuntimeError("its manifest is empty")  # the engine would crash
-    return zvec.open(str(folder))
+    collection = zvec.open(str(folder))
+    zvec_leftovers.remove(folder)  # after the engine's own lock is taken
+    return collection
 
 
 def attribute_fields(attributes: Attributes, types: Types) -> dict[str, Any]:
