@@ -41,6 +41,7 @@ class Shot:
     dark: bool = False
     locale: str = "en-US"
     click: str = ""
+    wait: str = ""
 
 
 SIDES = urlencode({"a": '["shop","ranking","base"]', "b": '["shop","ranking","diverse"]'})
@@ -55,6 +56,7 @@ scenes:
           - {name: by-words, ratio: 0.2, match: {alpha: 0}}
 """
 CLICKS = {"base": 0.3, "diverse": 0.42, "by-words": 0.2}
+DRAWN_ZH = "/draw?" + urlencode({"q": "红色双肩包", "n": 2, "seed": 1})
 SHOTS = (
     Shot("search", "/?q=red+backpack", click=".card .below button:last-child"),
     Shot("search-dark", "/?q=blue+mug&is=pattern%3Afloral&is=pattern%3Astriped", dark=True),
@@ -69,6 +71,9 @@ SHOTS = (
     Shot("judging-phone", "/judging?set=golden&q=red+backpack", width=390, height=844),
     Shot("experiments", "/experiments", height=1000),
     Shot("beside", f"/beside?q=backpack&{SIDES}", height=1100),
+    Shot("draw", "/draw?q=blue+striped+t-shirt&n=4&seed=3", click=".go", wait=".made img"),
+    Shot("draw-zh", DRAWN_ZH, 390, 844, dark=True, locale="zh-CN", click=".go", wait=".made img"),
+    Shot("imagine", "/?q=red+striped+t-shirt&imagine=1", wait=".imagined img"),
     Shot("duplicates", "/duplicates", height=1150),
     Shot("duplicates-zh", "/duplicates?view=untitled", width=390, height=844, locale="zh-CN"),
 )
@@ -145,6 +150,8 @@ def _take(browser: Any, base: str, shot: Shot) -> None:
         page.wait_for_load_state("networkidle")
         if shot.click:
             page.locator(shot.click).first.click()
+        if shot.wait:
+            page.locator(shot.wait).first.wait_for()
         page.wait_for_timeout(800)
         picture = Image.open(io.BytesIO(page.screenshot()))
     DOCS.mkdir(parents=True, exist_ok=True)

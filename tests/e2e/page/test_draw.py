@@ -181,6 +181,9 @@ def test_each_generator_says_what_it_is_or_why_it_cannot(visitor: Any) -> None:
     visitor.page.get_by_text("1 drawn by scribble").wait_for()
     visitor.open("/draw?generator=dali")
     visitor.page.get_by_text("there is no generator 'dali'").wait_for()
+    visitor.page.get_by_role("button", name="Draw with crosslens-sketch").click()
+    visitor.page.get_by_text("128 × 128").first.wait_for()
+    assert visitor.page.get_by_role("button", name="Draw", exact=True).is_enabled()
 
 
 def test_pictures_that_are_gone_are_drawn_again_by_their_seed(visitor: Any) -> None:

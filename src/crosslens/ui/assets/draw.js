@@ -27,7 +27,7 @@ function draw(view) {
     keep(place, "notice", [data.notice, data.gone, data.task && data.task.state, busy], () => notice(view, busy)),
     busy ? keep(place, "busy", [data.language, busy.n], () => drawing(view, busy)) : null,
     !busy && data.made ? keep(place, "made", [data.language, data.made, data.here], () => made(view)) : null,
-    bare && data.ideas.length ? keep(place, "ideas", [data.ideas, data.language], () => ideas(view)) : null,
+    bare && data.ideas.length && !data.about.error ? keep(place, "ideas", [data.ideas, data.language], () => ideas(view)) : null,
     recent(view));
   if (busy) place.pieces.busy.node.move(busy);
   place.dataset.ready = busy ? "" : data.here;
@@ -130,12 +130,18 @@ function notice(view, busy) {
   const told = (text, detail, ...more) => h("p", { class: "notice" }, icon("alert"), h("span", {}, h("strong", {}, text), detail ? h("span", { class: "detail soft small" }, detail) : null), more);
   const box = h("div", { role: "alert", class: "told" });
   if (busy) return box;
-  if (data.about.error) box.append(told(texts.unloaded, data.about.error));
+  if (data.about.error) box.append(told(texts.unloaded, data.about.error, others(view)));
   else if (data.notice) box.append(told(data.notice.text, data.notice.detail));
   else if (data.task && data.task.state === "cancelled") box.append(told(texts.stopped));
   else if (data.gone) box.append(told(texts.gone, texts.gone_hint,
     h("button", { type: "button", class: "button tiny", "data-focus": "again", onclick: () => view.ask({ ...data.wanted, seed: data.wanted.first || "" }) }, icon("again"), texts.again)));
   return box;
+}
+
+// Other generators to draw with, where one cannot.
+function others(view) {
+  const { wanted, about, texts } = view.data, now = wanted.generator || about.name;
+  return about.generators.filter((name) => name !== now).slice(0, 2).map((name) => h("button", { type: "button", class: "button tiny", "data-focus": `use-${name}`, onclick: () => view.tell("go", { ...wanted, ...view.form.read(), generator: name, size: "", steps: "", guidance: "" }) }, say(texts.use_other, { name })));
 }
 
 function drawing(view, busy) {

@@ -99,6 +99,7 @@ TEXTS: Texts = {
     "cannot": ("The generator could not draw this.", "生成器没能画出来。"),
     "refused": ("It cannot be drawn like this.", "无法按这些要求画。"),
     "broke": ("The drawing failed.", "绘图失败。"),
+    "use_other": ("Draw with {name}", "改用 {name}"),
     "unloaded": ("This generator cannot draw now.", "该生成器目前不可用。"),
 }
 _TROUBLE = {  # code of an error → what to say
