@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 METHODS = "image_only, text_only, concat, tirg, tirg_lastconv, tokens"
 LOSSES = "soft_triplet, batch_classification, siblings"
+OPTIMIZERS, READERS = "adamw, sgd", "attention, lstm"
 Original = Annotated[
     bool, typer.Option("--original", help="Open the original CSS3D file, which is a pickle.")
 ]
@@ -54,12 +55,32 @@ def composer(
         int, typer.Option(min=0, help="Steps to a tenth of the rate; 0: falls at the end.")
     ] = 0,
     weight_decay: Annotated[float, typer.Option(min=0)] = 0.05,
+    optimizer: Annotated[str, typer.Option(help=f"One of {OPTIMIZERS}.")] = "adamw",
+    momentum: Annotated[float, typer.Option(min=0, max=0.999, help="Of SGD.")] = 0.9,
+    reader: Annotated[str, typer.Option(help=f"What reads the words: {READERS}.")] = "attention",
     dropout: Annotated[float, typer.Option(min=0, max=0.9)] = 0.1,
     noise: Annotated[float, typer.Option(min=0, help="Added to what is seen.")] = 0.1,
     word_drop: Annotated[
         float, typer.Option(min=0, max=0.9, help="Share of the words left out while learning.")
     ] = 0.1,
+    shift: Annotated[
+        int, typer.Option(min=0, help="Pixels by which pictures are moved while learning.")
+    ] = 4,
+    mirror: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Share of the sources mirrored, left said for right."),
+    ] = 0.0,
+    scale: Annotated[
+        float, typer.Option(min=1, max=100, help="Inverse temperature at first; it is learned.")
+    ] = 10.0,
+    plain: Annotated[
+        float,
+        typer.Option(min=0, max=0.99, help="Share of the plain vector sum, over a bundle."),
+    ] = 0.0,
     validate_every: training.ValidateEvery = 500,
+    watch: Annotated[
+        str | None, typer.Option(help="Split to ask at validations too; decides nothing.")
+    ] = None,
     cache: Cache = None,
     original: Original = False,
     resume: training.Resume = False,
@@ -71,23 +92,41 @@ def composer(
 ) -> None:
     """Train a composer for "like this, but …"; Ctrl-C saves, --resume goes on."""
     training.require_torch()
+    from crosslens.corpora.composed_sources import open_composed
     from crosslens.train.composer import train_composer
-    from crosslens.train.composer_config import ComposerConfig, Loss, Method, Shape
+    from crosslens.train.composer_config import (
+        ComposerConfig,
+        Loss,
+        Method,
+        Optimizer,
+        Reader,
+        Shape,
+    )
 
     shape = Shape(
         method=chosen(Method, method, "method"), dim=dim, dropout=dropout, noise=noise,
+        reader=chosen(Reader, reader, "reader"), plain=plain,
+        scale=scale, over_vectors=bundle is not None or rendered is not None,
     )  # fmt: skip
     config = ComposerConfig(
         folder=run, steps=steps, max_minutes=minutes, batch=batch, siblings=siblings,
         learning_rate=rate, decay_every=decay_every, weight_decay=weight_decay,
         loss=chosen(Loss, loss, "loss"), word_drop=word_drop, validate_every=validate_every,
         device=device, threads=threads, seed=seed, tensorboard=tensorboard, shape=shape,
+        optimizer=chosen(Optimizer, optimizer, "optimizer"), momentum=momentum, shift=shift,
+        mirror=mirror,
     )  # fmt: skip
     with opened(context) as app:
         material, config = _material(
             app, config, data, rendered, split, bundle, cache, original=original
         )
-    ended = train_composer(config, material, resume=resume, report=training.report)
+        watched = None
+        if watch is not None and data is not None:
+            found = open_composed(data, watch, unpickle=original)
+            watched = _of_set(app, found, cache or run, bundle)
+    ended = train_composer(
+        config, material, watched=watched, resume=resume, report=training.report
+    )  # fmt: skip
     training.tell(ended, as_json=as_json)
 
 
@@ -190,8 +229,7 @@ def _material(
         material = _of_set(app, found, cache or config.folder, bundle)
     if bundle is not None:
         dim = app.bundle(bundle).space.dim
-        shape = dataclasses.replace(config.shape, over_vectors=True, dim=dim)
-        config = dataclasses.replace(config, shape=shape)
+        config = dataclasses.replace(config, shape=dataclasses.replace(config.shape, dim=dim))
     return material, config
 
 

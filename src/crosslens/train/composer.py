@@ -12,7 +12,12 @@ from tokenizers import Tokenizer
 
 from crosslens.errors import InvalidRequest, NotFound
 from crosslens.train.checkpoint import BEST, FREE, LAST, RunFolder, open_run
-from crosslens.train.composer_config import ComposerConfig, Shape, shape_from_json
+from crosslens.train.composer_config import (
+    ComposerConfig,
+    Optimizer,
+    Shape,
+    shape_from_json,
+)
 from crosslens.train.composer_data import Material
 from crosslens.train.composer_lesson import ComposerLesson
 from crosslens.train.composer_model import Composer
@@ -35,12 +40,18 @@ class TrainedComposer:
 
 
 def train_composer(
-    config: ComposerConfig, material: Material, *, resume: bool = False, report: Report = silent
+    config: ComposerConfig,
+    material: Material,
+    *,
+    watched: Material | None = None,
+    resume: bool = False,
+    report: Report = silent,
 ) -> Ended:
     """
     Train a composer in `config.folder`; on a CPU, a resumed run repeats to the bit.
 
     Args:
+        watched: another split, of whose wishes some are asked at each validation, to look at.
         resume: go on with the run that is there, also to another number of steps; nothing there
             starts a new one.
         report: called with each row of `metrics.jsonl`; TensorBoard is fed beside it.
@@ -56,8 +67,9 @@ def train_composer(
         about = {"heads": {}, "provenance": dict(material.provenance), "kind": COMPOSER}
         run.start(config, _tokenizer(config.shape, material), about=about)
     model = Composer(_fitted(config.shape, run)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    learner = Learner(model, config).resume(run.load(LAST), run)
-    lesson = ComposerLesson(material, run.tokenizer(), config)
+    learner = Learner(model, config, optimizer=_optimizer(model, config))
+    lesson = ComposerLesson(material, run.tokenizer(), config, watched=watched)
+    learner.resume(run.load(LAST), run)
     return run_lesson(learner, lesson, run=run, report=report)
 
 
@@ -93,6 +105,18 @@ def load_composer(folder: Path) -> TrainedComposer:
 def is_composer(folder: Path) -> bool:
     """Say whether a run is that of a composer."""
     return bool(RunFolder(folder).about().get("kind") == COMPOSER)
+
+
+def _optimizer(model: Composer, config: ComposerConfig) -> torch.optim.Optimizer | None:
+    """Give the reference's optimiser where it is wanted: it decays all weights alike."""
+    if config.optimizer is Optimizer.ADAMW:
+        return None
+    return torch.optim.SGD(
+        model.parameters(),
+        lr=config.learning_rate,
+        momentum=config.momentum,
+        weight_decay=config.weight_decay,
+    )
 
 
 def _tokenizer(shape: Shape, material: Material) -> Tokenizer:

@@ -41,6 +41,20 @@ class Loss(StrEnum):
     SIBLINGS = "siblings"
 
 
+class Reader(StrEnum):
+    """What reads the words: a small transformer, or an LSTM as in the reference."""
+
+    ATTENTION = "attention"
+    LSTM = "lstm"
+
+
+class Optimizer(StrEnum):
+    """What updates the weights: AdamW, or SGD with momentum as in the reference."""
+
+    ADAMW = "adamw"
+    SGD = "sgd"
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """
@@ -50,16 +64,25 @@ class Shape:
         dim: of the vectors; that of the space for one over vectors.
         over_vectors: whether pictures come as vectors of a frozen bundle.
         widths: channels of the picture tower, where pictures come as pixels.
+        depth: residual blocks in each of its first two stages.
+        grid: rows and columns of places that a picture's vector is made of.
         width: of word tokens and picture tokens.
         picture_tokens: into how many tokens a vector is unfolded.
+        scale: inverse temperature at first; the reference begins with vectors of length 4, which
+            is a scale of 16. What differs little, as the answers about one scene do, wants more.
+        plain: share of the plain sum of picture and words in what is composed over vectors, once
+            it is learned: few wishes teach where to go, and forget what was near.
     """
 
     method: Method = Method.TOKENS
     dim: int = 192
     over_vectors: bool = False
     widths: tuple[int, ...] = (32, 64, 96)
+    depth: int = 1
+    grid: tuple[int, ...] = (3, 5)
     width: int = 96
     token_width: int = 32
+    reader: Reader = Reader.ATTENTION
     word_layers: int = 1
     layers: int = 2
     heads: int = 4
@@ -68,16 +91,27 @@ class Shape:
     max_tokens: int = 24
     dropout: float = 0.1
     noise: float = 0.1
+    scale: float = 10.0
+    plain: float = 0.0
 
     def __post_init__(self) -> None:
         allowed = ", ".join(Method)
         require(self.method in list(Method), "method", self.method, allowed)
         object.__setattr__(self, "method", Method(self.method))
-        object.__setattr__(self, "widths", tuple(self.widths))
-        require(len(self.widths) == 3, "widths", self.widths, "3 numbers")
+        require(self.reader in list(Reader), "reader", self.reader, ", ".join(Reader))
+        object.__setattr__(self, "reader", Reader(self.reader))
+        for name, count in (("widths", 3), ("grid", 2)):
+            numbers = tuple(getattr(self, name))
+            object.__setattr__(self, name, numbers)
+            require(len(numbers) == count, name, numbers, f"{count} numbers")
+        whole("depth", self.depth, 0, 64)
         for name in ("dim", "width", "token_width", "layers", "heads", "picture_tokens"):
             whole(name, getattr(self, name), 1, 4096)
         whole("max_tokens", self.max_tokens, 2, 512)
+        require(1 <= self.scale <= 100, "scale", self.scale, "1 to 100")
+        require(0 <= self.plain < 1, "plain", self.plain, "0 to less than 1")
+        if self.plain and not self.over_vectors:
+            raise InvalidRequest("plain is on, and pixels and words have no sum")
         require(self.width % self.heads == 0, "heads", self.heads, f"a divisor of {self.width}")
         if self.over_vectors and self.method is Method.TIRG_LASTCONV:
             raise InvalidRequest(
@@ -101,6 +135,9 @@ class ComposerConfig(Training):
             it fall along a cosine.
         word_drop: share of the words that are left out while learning.
         shift: pixels by which pictures are moved while learning.
+        mirror: share of the sources that are shown mirrored with their targets while learning,
+            where words say left for right; over pixels only.
+        optimizer, momentum: what updates the weights; momentum is that of SGD.
     """
 
     steps: int = 6_000
@@ -114,6 +151,9 @@ class ComposerConfig(Training):
     decay_every: int = 0
     word_drop: float = 0.1
     shift: int = 4
+    mirror: float = 0.0
+    optimizer: Optimizer = Optimizer.ADAMW
+    momentum: float = 0.9
     validate_every: int = 500
     shape: Shape = field(default_factory=Shape)
 
@@ -126,7 +166,14 @@ class ComposerConfig(Training):
         whole("siblings", self.siblings, 1, 10**4)
         whole("held_out", self.held_out, 1, 10**6)
         whole("batch", self.batch, 2, 10**6)
-        require(0 <= self.word_drop < 1, "word_drop", self.word_drop, "0 to less than 1")
+        allowed = ", ".join(Optimizer)
+        require(self.optimizer in list(Optimizer), "optimizer", self.optimizer, allowed)
+        object.__setattr__(self, "optimizer", Optimizer(self.optimizer))
+        for name in ("word_drop", "momentum"):
+            require(0 <= getattr(self, name) < 1, name, getattr(self, name), "0 to less than 1")
+        require(0 <= self.mirror <= 1, "mirror", self.mirror, "0 to 1")
+        if self.mirror and self.shape.over_vectors:
+            raise InvalidRequest("mirror is on, and vectors cannot be mirrored", hint="set it to 0")
 
     def rate_at(self, step: int) -> float:
         """Give the rate of a step."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,13 +25,23 @@ from crosslens.train.source import Rows
 from crosslens.values import Floats
 
 AT_ONCE = 64
-DIMMED = 0.15  # light changes by at most this
+DIMMED, TINTED = 0.15, 0.05  # light changes by at most this, and each colour of it
+_SWAPPED = {"left": "right", "right": "left", "左": "右", "右": "左"}
+_SIDES = re.compile("|".join(_SWAPPED))
+Flags = NDArray[np.bool_]
 
 
 class Sights(Protocol):
     """Pictures as a composer takes them."""
 
-    def take(self, rows: Rows, rng: np.random.Generator | None = None, *, shift: int = 0) -> Tensor:
+    def take(
+        self,
+        rows: Rows,
+        rng: np.random.Generator | None = None,
+        *,
+        shift: int = 0,
+        mirrored: Flags | None = None,
+    ) -> Tensor:
         """Give pictures; with `rng`, disturbed as training wants them."""
         ...
 
@@ -62,17 +73,27 @@ class Pixels:
             mark.write_text(digest, "ascii")
         self._pixels = np.memmap(cache, np.uint8, "r", shape=shape)
 
-    def take(self, rows: Rows, rng: np.random.Generator | None = None, *, shift: int = 0) -> Tensor:
-        """Give pictures; moved and lit otherwise with `rng`, never mirrored: left is left."""
+    def take(
+        self,
+        rows: Rows,
+        rng: np.random.Generator | None = None,
+        *,
+        shift: int = 0,
+        mirrored: Flags | None = None,
+    ) -> Tensor:
+        """Give pictures; moved and lit otherwise with `rng`, mirrored only where it is said."""
         pixels = np.asarray(self._pixels[rows])
+        if mirrored is not None:
+            pixels[mirrored] = pixels[mirrored, :, ::-1]
         if rng is not None and shift:
             pixels = _moved(pixels, rng, shift)
-        values = torch.from_numpy(pixels).permute(0, 3, 1, 2).float().div_(255.0)
+        scale = np.full((len(rows), 3), 1 / 255)
         if rng is not None:
-            light = rng.uniform(1 - DIMMED, 1 + DIMMED, (len(rows), 1, 1, 1))
-            values.mul_(torch.from_numpy(light.astype(np.float32)))
-        values.sub_(MEAN[0]).div_(STD[0])
-        return values.contiguous(memory_format=torch.channels_last)
+            scale *= rng.uniform(1 - DIMMED, 1 + DIMMED, (len(rows), 1))
+            scale *= rng.uniform(1 - TINTED, 1 + TINTED, (len(rows), 3))
+        values = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()  # channels last, as it lies
+        values.mul_(torch.from_numpy(scale.astype(np.float32))[:, :, None, None] / STD[0])
+        return values.sub_(MEAN[0] / STD[0])
 
 
 class PictureVectors:
@@ -81,7 +102,14 @@ class PictureVectors:
     def __init__(self, vectors: Floats) -> None:
         self._vectors = vectors
 
-    def take(self, rows: Rows, rng: np.random.Generator | None = None, *, shift: int = 0) -> Tensor:
+    def take(
+        self,
+        rows: Rows,
+        rng: np.random.Generator | None = None,
+        *,
+        shift: int = 0,
+        mirrored: Flags | None = None,
+    ) -> Tensor:
         """Give vectors as they are."""
         return torch.from_numpy(self._vectors[rows])
 
@@ -105,6 +133,11 @@ class Material:
     def texts(self) -> list[str]:
         """List all words, each once."""
         return texts_of(self.wishes)
+
+
+def mirrored_words(text: str) -> str:
+    """Say left for right and right for left, in English and Chinese."""
+    return _SIDES.sub(lambda found: _SWAPPED[found.group()], text)
 
 
 def texts_of(wishes: Sequence[Wish]) -> list[str]:

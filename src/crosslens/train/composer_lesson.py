@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
@@ -15,7 +17,7 @@ from crosslens.corpora.composed import Wish
 from crosslens.errors import InvalidRequest
 from crosslens.evaluate.composed import Asked, ComposedReport, judge
 from crosslens.train.composer_config import ComposerConfig
-from crosslens.train.composer_data import Material, numbered
+from crosslens.train.composer_data import Material, mirrored_words, numbered
 from crosslens.train.composer_losses import compare
 from crosslens.train.composer_model import Composer
 from crosslens.train.lessons import Verdict
@@ -24,6 +26,8 @@ from crosslens.train.tokens import encode
 from crosslens.values import Floats
 
 CHUNK = 128
+VALIDATION = "validation"
+WATCHED = 32  # sources of the training and of a watched split whose wishes are asked
 _HELD_OUT = 7
 
 
@@ -63,42 +67,79 @@ class Questions:
     asked: Asked
 
 
+@dataclass(frozen=True, slots=True)
+class Exam:
+    """Questions about some material, and which of its pictures are searched."""
+
+    material: Material
+    questions: Questions
+    gallery: Rows
+
+    @classmethod
+    def of(cls, material: Material, wishes: Sequence[Wish], most: int) -> Self:
+        """Ask wishes of all pictures that they need, and of others up to `most`."""
+        return cls(material, questions(wishes), searched(wishes, len(material.labels), most))
+
+
 class ComposerLesson:
     """
     Teaches a composer; a `Lesson`.
+
+    It is judged by wishes that were kept from it. How well it knows what it has seen, and what a
+    split finds that is only watched, is told beside that and decides nothing.
+
+    Args:
+        watched: another split; the wishes about some of its sources are asked.
 
     Raises:
         InvalidRequest: the material has too few sources to keep some for validation.
     """
 
-    def __init__(self, material: Material, tokenizer: Tokenizer, config: ComposerConfig) -> None:
+    def __init__(
+        self,
+        material: Material,
+        tokenizer: Tokenizer,
+        config: ComposerConfig,
+        *,
+        watched: Material | None = None,
+    ) -> None:
         self._material = material
         self._tokenizer = tokenizer
         self._config = config
         self._labels = numbered(material.labels)
-        training, held_out = _parted(material.wishes, config.held_out)
+        training, held_out = parted(material.wishes, config.held_out)
         self._by_source = list(_by_source(training).items())
         if not self._by_source or not held_out:
             raise InvalidRequest(
                 f"{len(material.wishes)} wishes are too few to learn from and to be judged by"
             )
-        self._questions = questions(held_out)
-        self._gallery = self._searched(held_out)
+        self._exams = {
+            VALIDATION: Exam.of(material, held_out, config.gallery),
+            "training": Exam.of(material, parted(training, WATCHED)[1], config.gallery),
+        }
+        if watched is not None:
+            few = parted(watched.wishes, WATCHED)[1] or watched.wishes
+            self._exams["test"] = Exam.of(watched, few, config.gallery)
 
     def make(self, step: int) -> Wishes:
         """Draw the sources, wishes and words of one step."""
         config = self._config
         rng = np.random.default_rng([config.seed, step])
         chosen = self._draw(rng)
-        texts = [_said(wish, rng) for wish in chosen]
-        ids, mask = encode(self._tokenizer, texts)
-        dropped = rng.random(mask.shape) < config.word_drop
-        dropped[:, 0] = False
         targets = np.array([_any(wish.targets, rng) for wish in chosen], np.int64)
         sources, places = np.unique([wish.source for wish in chosen], return_inverse=True)
         rows = np.concatenate([sources.astype(np.int64), targets])
+        flipped = rng.random(len(sources)) < config.mirror
+        texts = [
+            mirrored_words(_said(wish, rng)) if flipped[place] else _said(wish, rng)
+            for wish, place in zip(chosen, places, strict=True)
+        ]
+        ids, mask = encode(self._tokenizer, texts)
+        dropped = rng.random(mask.shape) < config.word_drop
+        dropped[:, 0] = False
+        mirrored = np.concatenate([flipped, flipped[places]])
         return Wishes(
-            pictures=self._material.sights.take(rows, rng, shift=config.shift),
+            pictures=self._material.sights.take(rows, rng, shift=config.shift, mirrored=mirrored),
             source=torch.from_numpy(places.astype(np.int64)),
             ids=torch.from_numpy(ids),
             mask=torch.from_numpy(np.where(dropped, 0, mask)),
@@ -120,16 +161,19 @@ class ComposerLesson:
         return {"loss": loss, "hit": right.float().mean(), "scale": model.scale}
 
     def judge(self, model: Composer, step: int) -> Verdict:
-        """Ask the questions of the sources that were kept."""
-        found = report(
-            model, self._tokenizer, self._material, self._questions, gallery=self._gallery
-        )
-        figures = {
-            f"validation/{name}": value
-            for name, value in found.all.metrics.items()
-            if name in ("recall@1", "recall@10")
+        """Ask the questions of the sources that were kept, and those that are only watched."""
+        found = {
+            name: report(
+                model, self._tokenizer, exam.material, exam.questions, gallery=exam.gallery
+            ).all.metrics
+            for name, exam in self._exams.items()
         }
-        return Verdict(found.all.metrics["recall@1"], figures)
+        figures = {
+            f"{name}/{metric}": metrics[metric]
+            for name, metrics in found.items()
+            for metric in ("recall@1", "recall@10")
+        }
+        return Verdict(found[VALIDATION]["recall@1"], figures)
 
     def _draw(self, rng: np.random.Generator) -> list[Wish]:
         config = self._config
@@ -141,13 +185,20 @@ class ComposerLesson:
             chosen += [wishes[number] for number in few]
         return chosen[: config.batch]
 
-    def _searched(self, held_out: Sequence[Wish]) -> Rows:
-        """List the pictures of a validation: all that its questions need, then others."""
-        needed = {number for wish in held_out for number in (wish.source, *wish.targets)}
-        rng = np.random.default_rng(_HELD_OUT)
-        others = [n for n in rng.permutation(len(self._labels)).tolist() if n not in needed]
-        room = max(0, self._config.gallery - len(needed))
-        return np.array(sorted(needed) + others[:room], np.int64)
+
+def searched(wishes: Sequence[Wish], count: int, most: int | None) -> Rows:
+    """
+    List which of `count` pictures are searched: all that the wishes need, then others.
+
+    Args:
+        most: how many at most, where the wishes do not need more; None for all.
+    """
+    if most is None:
+        return np.arange(count, dtype=np.int64)
+    needed = {number for wish in wishes for number in (wish.source, *wish.targets)}
+    rng = np.random.default_rng(_HELD_OUT)
+    others = [n for n in rng.permutation(count).tolist() if n not in needed]
+    return np.array(sorted(needed) + others[: max(0, most - len(needed))], np.int64)
 
 
 def questions(wishes: Sequence[Wish]) -> Questions:
@@ -185,8 +236,6 @@ def report(
         gallery: the pictures that are searched; all of them unless said.
     """
     rows = np.arange(len(material.labels), dtype=np.int64) if gallery is None else gallery
-    places = np.full(len(material.labels), -1, np.int64)
-    places[rows] = np.arange(len(rows))
     labels = [material.labels[row] for row in rows]
     by_label: dict[str, list[int]] = defaultdict(list)
     for number, label in enumerate(labels):
@@ -195,13 +244,18 @@ def report(
         np.array(sorted({n for t in wish.targets for n in by_label[material.labels[t]]}), np.int64)
         for wish in wanted.wishes
     ]
-    asked = wanted.asked
-    there = Asked(
-        places[asked.sources], places[asked.targets], asked.groups, asked.kinds,
-        asked.languages, asked.phrasings,
-    )  # fmt: skip
+    there = moved(wanted.asked, rows)
     composed = compose_all(model, tokenizer, material, wanted)
     return judge(composed, place_all(model, material, rows), labels, there, right=right)
+
+
+def moved(asked: Asked, rows: Rows) -> Asked:
+    """Number pictures by their place in a gallery of `rows`, which holds all that are asked for."""
+    places = np.full(int(rows.max()) + 1, -1, np.int64)
+    places[rows] = np.arange(len(rows))
+    return dataclasses.replace(
+        asked, sources=places[asked.sources], targets=places[asked.targets]
+    )  # fmt: skip
 
 
 def place_all(model: Composer, material: Material, rows: Rows) -> Floats:
@@ -256,8 +310,8 @@ def _by_source(wishes: Sequence[Wish]) -> dict[int, list[Wish]]:
     return dict(sorted(found.items()))
 
 
-def _parted(wishes: Sequence[Wish], held_out: int) -> tuple[list[Wish], list[Wish]]:
-    """Keep the wishes of some sources apart; at most of a quarter of them."""
+def parted(wishes: Sequence[Wish], held_out: int) -> tuple[list[Wish], list[Wish]]:
+    """Keep the wishes of some sources apart, always the same; at most of a quarter of them."""
     sources = sorted({wish.source for wish in wishes})
     rng = np.random.default_rng(_HELD_OUT)
     few = min(held_out, len(sources) // 4)

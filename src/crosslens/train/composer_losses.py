@@ -9,7 +9,6 @@ from torch.nn import functional
 from crosslens.train.composer_config import Loss
 
 TRIPLETS = 3
-LENGTH = 4.0  # of vectors in the triplet loss: the reference's first scale
 NEVER = -1e4
 
 
@@ -20,11 +19,11 @@ def compare(loss: Loss, composed: Tensor, targets: Tensor, labels: Tensor, scale
     Args:
         composed, targets: unit vectors [B, dim]; row r of both belong together.
         labels: int64 [B]; where two are equal, each target is right for both.
-        scale: inverse temperature.
+        scale: inverse temperature; its root is the length of the vectors in the triplet loss.
     """
     composed, targets = composed.float(), targets.float()
     if loss is Loss.SOFT_TRIPLET:
-        return soft_triplet(composed, targets)
+        return soft_triplet(composed, targets, length=scale.float().sqrt())
     scores = scale.float() * composed @ targets.T
     own = torch.arange(len(scores), device=scores.device)
     if loss is Loss.BATCH_CLASSIFICATION:
@@ -37,14 +36,14 @@ def compare(loss: Loss, composed: Tensor, targets: Tensor, labels: Tensor, scale
     return there + 0.5 * functional.cross_entropy(scores.T, own)
 
 
-def soft_triplet(composed: Tensor, targets: Tensor) -> Tensor:
+def soft_triplet(composed: Tensor, targets: Tensor, *, length: Tensor | float) -> Tensor:
     """
     Mean of log(1 + exp(d²(a, p) - d²(a, n))) over up to three wrong ones for each anchor.
 
-    As in the reference, both composed vectors and targets are anchors, and wrong ones are drawn
-    from both (Vo et al. 2019).
+    As in the reference, both composed vectors and targets are anchors, wrong ones are drawn from
+    both, and all are given a length that is learned (Vo et al. 2019).
     """
-    both = LENGTH * torch.cat([composed, targets])
+    both = length * torch.cat([composed, targets])
     count = len(composed)
     own = torch.arange(count, device=both.device)
     partner = torch.cat([own + count, own])

@@ -8,12 +8,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from crosslens.train.composer_config import Method, Shape
+from crosslens.train.composer_config import Method, Reader, Shape
 from crosslens.train.model import Convolution, Layer, Residual, unit
 
-FIRST_SCALE, LARGEST_SCALE = 10.0, 100.0
-POOLED = (3, 5)  # places that a picture's vector is made of; a mean over all forgets where
+LARGEST_SCALE = 100.0
 GATE_FIRST, ADDED_FIRST = 1.0, 10.0  # of TIRG, as published
+OPEN = 2.0  # a gate that is open before anything is learned
+WHERE = 6  # numbers that say where a place is
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Composer(nn.Module):
         self.eyes: nn.Module = nn.Identity() if shape.over_vectors else Eyes(shape)
         self.head: nn.Module = nn.Identity() if shape.over_vectors else Head(shape)
         self.blend: nn.Module = _BLENDS[shape.method](shape)
-        self.log_scale = nn.Parameter(torch.tensor(FIRST_SCALE).log())
+        self.log_scale = nn.Parameter(torch.tensor(shape.scale).log())
 
     @property
     def scale(self) -> Tensor:
@@ -69,8 +70,10 @@ class Composer(nn.Module):
         if self.training and self.shape.noise:
             seen = seen + self.shape.noise * seen.detach().std() * torch.randn_like(seen)
         said = self.words(ids, mask, spoken)
-        vector: Tensor = self.blend(seen, said, self.head)
-        return unit(vector)
+        vector = unit(self.blend(seen, said, self.head))
+        if self.training or not self.shape.plain:
+            return vector
+        return unit(self.shape.plain * unit(seen + spoken) + (1 - self.shape.plain) * vector)
 
     def forward(self, picture: Tensor, words: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
         """Compose over vectors, as the exported graph does."""
@@ -84,8 +87,8 @@ class Eyes(nn.Module):
         super().__init__()
         a, b, c = shape.widths
         self.stages = nn.Sequential(
-            Convolution(3, a, side=7, stride=4), Convolution(a, b, stride=2), Residual(b),
-            Convolution(b, c),
+            Convolution(3, a, side=7, stride=4), *_residuals(a, shape.depth),
+            Convolution(a, b, stride=2), *_residuals(b, shape.depth), Convolution(b, c),
         )  # fmt: skip
 
     def forward(self, pictures: Tensor) -> Tensor:
@@ -95,17 +98,19 @@ class Eyes(nn.Module):
 
 
 class Head(nn.Module):
-    """Maps → vectors [N, dim] that still know what is where."""
+    """Maps → vectors [N, dim] that still know what is where; a mean over all would forget."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
+        rows, columns = shape.grid
+        self.grid = (rows, columns)
         self.narrow = nn.Conv2d(shape.widths[-1], shape.widths[-1] // 2, 1)
-        self.to_vector = nn.Linear(shape.widths[-1] // 2 * POOLED[0] * POOLED[1], shape.dim)
+        self.to_vector = nn.Linear(shape.widths[-1] // 2 * rows * columns, shape.dim)
 
     def forward(self, maps: Tensor) -> Tensor:
         """Pool."""
         vector: Tensor = self.to_vector(
-            functional.adaptive_avg_pool2d(self.narrow(maps), POOLED).flatten(1)
+            functional.adaptive_avg_pool2d(self.narrow(maps), self.grid).flatten(1)
         )
         return vector
 
@@ -118,9 +123,7 @@ class Words(nn.Module):
         self.tokens = nn.Embedding(shape.vocabulary, shape.token_width, padding_idx=0)
         self.widen = nn.Linear(shape.token_width, shape.width)
         self.places = nn.Parameter(0.02 * torch.randn(shape.max_tokens, shape.width))
-        self.layers = nn.ModuleList(
-            Layer(shape.width, shape.heads) for _ in range(shape.word_layers)
-        )
+        self.reader: Attention | Lstm = _READERS[shape.reader](shape)
         self.norm = nn.LayerNorm(shape.width)
         self.dropout = nn.Dropout(shape.dropout)
         self.to_vector = nn.Linear(shape.width, shape.dim)
@@ -134,13 +137,56 @@ class Words(nn.Module):
         if self.from_bundle is not None:
             states = torch.cat([self.from_bundle(spoken)[:, None], states], 1)
             mask = torch.cat([torch.ones_like(mask[:, :1]), mask], 1)
+        states = self.dropout(self.norm(self.reader(states, mask)))
+        return Said(states, mask, self.to_vector(self.reader.sum_up(states, mask)), spoken)
+
+
+class Attention(nn.Module):
+    """Every token looks at every other; the whole is their mean."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            Layer(shape.width, shape.heads) for _ in range(shape.word_layers)
+        )
+
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        """Read tokens [N, L, width]."""
         blocked = (1.0 - mask[:, None, None, :].to(states.dtype)) * -1e4
         for layer in self.layers:
             states = layer(states, blocked)
-        states = self.dropout(self.norm(states))
+        return states
+
+    def sum_up(self, states: Tensor, mask: Tensor) -> Tensor:
+        """Average what was read: [N, width]."""
         weights = mask[..., None].to(states.dtype)
-        mean = (states * weights).sum(1) / weights.sum(1).clamp(min=1.0)
-        return Said(states, mask, self.to_vector(mean), spoken)
+        mean: Tensor = (states * weights).sum(1) / weights.sum(1).clamp(min=1.0)
+        return mean
+
+
+class Lstm(nn.Module):
+    """Tokens are read one after the other, as in the reference; the whole is the last state."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.cells = nn.LSTM(shape.width, shape.width, shape.word_layers, batch_first=True)
+
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        """Read tokens [N, L, width]; those that the mask leaves out say nothing."""
+        read: Tensor = self.cells(states * mask[..., None].to(states.dtype))[0]
+        return read
+
+    def sum_up(self, states: Tensor, mask: Tensor) -> Tensor:
+        """Take the state after the last token: [N, width]."""
+        places = torch.arange(1, mask.shape[1] + 1, device=mask.device)
+        last = (mask * places).argmax(1)
+        return states[torch.arange(len(states), device=states.device), last]
+
+
+_READERS: dict[Reader, type[Attention | Lstm]] = {
+    Reader.ATTENTION: Attention,
+    Reader.LSTM: Lstm,
+}
 
 
 class ImageOnly(nn.Module):
@@ -225,48 +271,95 @@ class TirgLastConv(nn.Module):
 
 
 class TokensOverMaps(nn.Module):
-    """Each place looks at each word, then at its neighbours; then gate and add."""
+    """
+    Each place looks at each word and is changed by what it finds; then gate and add.
+
+    It starts as the picture left as it is, so that the first thing learned is not a way back.
+    """
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
         channels = shape.widths[-1]
-        self.looks = nn.ModuleList(Look(channels, shape) for _ in range(shape.layers))
-        self.nears = nn.ModuleList(Residual(channels) for _ in range(shape.layers))
+        self.changes = nn.ModuleList(Change(channels, shape) for _ in range(shape.layers))
         self.gate = nn.Conv2d(channels, channels, 1)
         self.add = nn.Conv2d(channels, channels, 1)
+        with torch.no_grad():
+            self.add.weight.mul_(0.1)
+            self.gate.weight.mul_(0.1)
 
     def forward(self, seen: Tensor, said: Said, head: nn.Module) -> Tensor:
         """Find what is named, and change it there."""
-        maps = seen
-        for look, near in zip(self.looks, self.nears, strict=True):
-            maps = near(look(maps, said))
-        vector: Tensor = head(self.gate(maps).sigmoid() * seen + self.add(maps))
+        maps, where = seen, coordinates(seen)
+        for change in self.changes:
+            maps = change(maps, where, said)
+        vector: Tensor = head((self.gate(maps) + OPEN).sigmoid() * seen + self.add(maps))
         return vector
 
 
+class Change(nn.Module):
+    """
+    A residual block whose channels words turn up and down, everywhere and place by place.
+
+    By the whole wish as in FiLM (Perez et al. 2018), and by the words that a place looks at.
+    """
+
+    def __init__(self, channels: int, shape: Shape) -> None:
+        super().__init__()
+        self.norm = nn.GroupNorm(1, channels)
+        self.look = Look(channels, shape)
+        self.near = nn.Conv2d(channels + WHERE, channels, 3, padding=1, bias=False)
+        self.level = nn.BatchNorm2d(channels)
+        self.everywhere = nn.Linear(shape.dim, 2 * channels)
+        self.here = nn.Conv2d(shape.width, 2 * channels, 1)
+        self.out = nn.Conv2d(channels, channels, 1)
+        with torch.no_grad():
+            self.here.weight.mul_(0.1)
+            self.everywhere.weight.mul_(0.1)
+            self.out.weight.mul_(0.1)
+
+    def forward(self, maps: Tensor, where: Tensor, said: Said) -> Tensor:
+        """Change maps [N, channels, h, w]."""
+        own = self.norm(maps)
+        told = self.here(self.look(own, where, said))
+        told = told + self.everywhere(said.vector)[:, :, None, None]
+        gain, shift = told.chunk(2, 1)
+        near = self.level(self.near(torch.cat([own, where.to(own.dtype)], 1)))
+        changed: Tensor = maps + self.out(torch.relu(near * (1 + gain) + shift))
+        return changed
+
+
 class Look(nn.Module):
-    """Cross-attention: places [N, channels, h, w] ask, word tokens answer; with a gain each."""
+    """Cross-attention: places [N, channels, h, w] ask, word tokens answer [N, width, h, w]."""
 
     def __init__(self, channels: int, shape: Shape) -> None:
         super().__init__()
         self.heads = shape.heads
-        self.norm = nn.GroupNorm(1, channels)
-        self.asks = nn.Conv2d(channels, shape.width, 1)
+        self.asks = nn.Conv2d(channels + WHERE, shape.width, 1)
         self.answers = nn.Linear(shape.width, 2 * shape.width)
-        self.changes = nn.Conv2d(shape.width, 2 * channels, 1)
 
-    def forward(self, maps: Tensor, said: Said) -> Tensor:
+    def forward(self, maps: Tensor, where: Tensor, said: Said) -> Tensor:
         """Let the places look."""
-        count, _, height, width = maps.shape
-        asked = self.asks(self.norm(maps)).flatten(2).unflatten(1, (self.heads, -1))
+        height, width = maps.shape[2:]
+        asked = self.asks(torch.cat([maps, where.to(maps.dtype)], 1)).flatten(2)
+        asked = asked.unflatten(1, (self.heads, -1))  # [N, heads, width / heads, places]
         keys, values = self.answers(said.states).chunk(2, -1)  # [N, L, width] each
-        keys, values = (part.unflatten(-1, (self.heads, -1)) for part in (keys, values))
-        scores = torch.einsum("nhdp,nlhd->nhpl", asked, keys) * asked.shape[2] ** -0.5
-        scores = scores + (1.0 - said.mask[:, None, None, :].to(scores.dtype)) * -1e4
-        told = torch.einsum("nhpl,nlhd->nhdp", scores.softmax(-1), values)
-        told = told.reshape(count, -1, height, width)
-        gain, shift = self.changes(told).chunk(2, 1)
-        return torch.relu(maps * (1 + gain) + shift)
+        keys, values = (
+            part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (keys, values)
+        )
+        scores = keys @ asked * asked.shape[2] ** -0.5  # [N, heads, L, places]
+        scores = scores + (1.0 - said.mask[:, None, :, None].to(scores.dtype)) * -1e4
+        told: Tensor = values.transpose(-1, -2) @ scores.softmax(2)
+        return told.reshape(len(maps), -1, height, width)
+
+
+def coordinates(maps: Tensor) -> Tensor:
+    """Say where each place is: [N, WHERE, h, w], waves along both edges."""
+    count, _, height, width = maps.shape
+    down = torch.linspace(-1, 1, height, device=maps.device)[:, None].expand(height, width)
+    across = torch.linspace(-1, 1, width, device=maps.device)[None].expand(height, width)
+    edges = torch.stack([down, across])
+    waves = [edges, (torch.pi * edges).sin(), (torch.pi * edges).cos()]
+    return torch.cat(waves)[None].expand(count, -1, -1, -1)
 
 
 class TokensOverVectors(nn.Module):
@@ -290,7 +383,7 @@ class TokensOverVectors(nn.Module):
         self.share = nn.Parameter(torch.tensor(1.0))
         with torch.no_grad():  # it starts as the sum of both
             self.add.weight.mul_(0.1)
-            self.gate.bias.fill_(2.0)
+            self.gate.bias.fill_(OPEN)
 
     def forward(self, seen: Tensor, said: Said, head: nn.Module) -> Tensor:
         """Mix tokens, and change the vector by what became of its own."""
@@ -308,6 +401,10 @@ class TokensOverVectors(nn.Module):
 
 def _tokens(shape: Shape) -> nn.Module:
     return TokensOverVectors(shape) if shape.over_vectors else TokensOverMaps(shape)
+
+
+def _residuals(width: int, count: int) -> list[nn.Module]:
+    return [Residual(width) for _ in range(count)]
 
 
 def _two_convolutions(inputs: int, outputs: int) -> nn.Sequential:

@@ -72,8 +72,14 @@ def test_pixels_are_learned_from_too_and_cannot_be_exported(
     run = tmp_path / "run"
     shell.json(
         "train", "composer", run, "--data", shop, "--method", "tirg_lastconv", *SMALL,
-        "--loss", "soft_triplet", "--dim", 8, "--decay-every", 2,
+        "--loss", "soft_triplet", "--dim", 8, "--decay-every", 2, "--optimizer", "sgd",
+        "--momentum", 0.5, "--weight-decay", 1e-6, "--rate", 0.01, "--reader", "lstm",
+        "--scale", 16, "--shift", 1, "--mirror", 0.5, "--watch", "train",
     )  # fmt: skip
+    told = json.loads((run / "config.json").read_text("utf-8"))["train"]
+    assert (told["optimizer"], told["momentum"], told["mirror"]) == ("sgd", 0.5, 0.5)
+    assert (told["shape"]["reader"], told["shape"]["scale"]) == ("lstm", 16)
+    assert '"test/recall@1"' in (run / "metrics.jsonl").read_text("utf-8")
     assert shell("train", "judge-composer", run, shop).code == 0
     refused = shell("train", "export-composer", run, "mine")
     assert (refused.code, "composes pixels" in refused.err) == (2, True)
@@ -84,6 +90,9 @@ def test_pixels_are_learned_from_too_and_cannot_be_exported(
     [
         (("--method", "magic"), "method is 'magic'"),
         (("--loss", "none"), "loss is 'none'"),
+        (("--optimizer", "none"), "optimizer is 'none'"),
+        (("--reader", "none"), "reader is 'none'"),
+        (("--plain", 0.5), "have no sum"),
         (("--split", "dev"), "no split 'dev'"),
         (("--rendered", 20), "one of them"),
     ],

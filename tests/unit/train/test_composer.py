@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from crosslens.compose.bundles import find, read_card, read_goldens
 from crosslens.compose.onnx import load
@@ -13,12 +14,12 @@ from crosslens.corpora.composed import ComposedSet, Wish
 from crosslens.errors import BrokenBundle, Conflict, InvalidRequest, WrongSpace
 from crosslens.train.checkpoint import LAST, RunFolder
 from crosslens.train.composer import load_composer, train_composer
-from crosslens.train.composer_config import ComposerConfig, Loss, Method, Shape
-from crosslens.train.composer_data import Pixels, over_pixels
+from crosslens.train.composer_config import ComposerConfig, Loss, Method, Reader, Shape
+from crosslens.train.composer_data import Pixels, mirrored_words, over_pixels
 from crosslens.train.composer_export import export
 from crosslens.train.composer_lesson import ComposerLesson, questions, report
 from crosslens.train.composer_losses import compare, soft_triplet
-from crosslens.train.composer_model import Composer
+from crosslens.train.composer_model import WHERE, Composer, Lstm, coordinates
 from crosslens.train.tokens import encode, train_tokenizer
 from crosslens.values import Space, Vectors
 from unit.train import composers
@@ -149,10 +150,19 @@ def test_what_has_the_same_label_is_never_a_wrong_answer():
     assert float(found) == pytest.approx(0.0, abs=1e-6)
 
 
+def test_the_length_of_the_vectors_in_the_triplet_loss_is_learned():
+    torch.manual_seed(0)
+    vectors = torch.nn.functional.normalize(torch.randn(2, 6, 8), dim=-1)
+    labels, scale = torch.arange(6), torch.tensor(10.0, requires_grad=True)
+    compare(Loss.SOFT_TRIPLET, vectors[0], vectors[1], labels, scale).backward()
+    assert scale.grad is not None
+    assert abs(float(scale.grad)) > 0
+
+
 def test_triplets_never_take_the_partner_for_a_wrong_one():
     torch.manual_seed(0)
     far = torch.eye(3)
-    assert float(soft_triplet(far, far)) < 1e-6
+    assert float(soft_triplet(far, far, length=4.0)) < 1e-6
 
 
 PIXELS = [m for m in Method if m not in (Method.IMAGE_ONLY, Method.TEXT_ONLY)]
@@ -174,9 +184,27 @@ def test_every_method_over_pixels_uses_picture_and_words(method: Method):
     assert not torch.allclose(one, other)
 
 
-def test_padding_changes_nothing():
+def test_over_pixels_tokens_start_near_the_picture_as_it_is():
     torch.manual_seed(0)
-    shape = Shape(dim=8, over_vectors=True, width=8, heads=2, vocabulary=50)
+    model = Composer(Shape(dim=32, widths=(8, 8, 16), width=8, heads=2, vocabulary=50)).eval()
+    seen = model.see(torch.randn(8, 3, 32, 48))
+    ids = torch.randint(1, 50, (8, 4))
+    with torch.no_grad():
+        composed = model.compose(seen, ids, torch.ones_like(ids), torch.zeros(8, 0))
+        likeness = (composed * model.place(seen)).sum(1)
+    assert likeness.min() > 0.5
+
+
+def test_places_of_a_map_know_where_they_are():
+    found = coordinates(torch.zeros(2, 5, 4, 6))
+    assert found.shape == (2, WHERE, 4, 6)
+    assert len({tuple(place.tolist()) for place in found[0].flatten(1).T}) == 24
+
+
+@pytest.mark.parametrize("reader", list(Reader))
+def test_padding_changes_nothing(reader: Reader):
+    torch.manual_seed(0)
+    shape = Shape(dim=8, over_vectors=True, width=8, heads=2, vocabulary=50, reader=reader)
     model = Composer(shape).eval()
     picture, words = torch.randn(1, 8), torch.randn(1, 8)
     ids = torch.tensor([[1, 5, 6]])
@@ -185,6 +213,84 @@ def test_padding_changes_nothing():
         short = model(picture, words, ids, torch.ones_like(ids))
         padded = model(picture, words, wide, (wide > 0).long())
     assert torch.allclose(short, padded, atol=1e-5)
+
+
+def test_the_temperature_starts_as_told():
+    model = Composer(Shape(scale=30.0, dim=8, vocabulary=50))
+    assert float(model.scale.detach()) == pytest.approx(30)
+
+
+def test_an_lstm_reads_words_in_their_order():
+    torch.manual_seed(0)
+    shape = Shape(dim=8, over_vectors=True, width=8, heads=2, vocabulary=50, reader="lstm")
+    model = Composer(shape).eval()
+    picture, words = torch.randn(1, 8), torch.randn(1, 8)
+    one, other = torch.tensor([[1, 5, 6]]), torch.tensor([[1, 6, 5]])
+    with torch.no_grad():
+        model.words.places.zero_()
+        found = [model(picture, words, ids, torch.ones_like(ids)) for ids in (one, other)]
+    assert isinstance(model.words.reader, Lstm)
+    assert not torch.allclose(*found)
+
+
+def test_a_share_of_the_plain_sum_is_mixed_in_when_composing_and_not_while_learning():
+    torch.manual_seed(0)
+    shape = Shape(dim=8, over_vectors=True, width=8, heads=2, vocabulary=50, plain=0.999)
+    model = Composer(dataclasses.replace(shape, dropout=0.0, noise=0.0))
+    picture, words = torch.nn.functional.normalize(torch.randn(2, 3, 8), dim=-1)
+    ids = torch.randint(1, 50, (3, 4))
+    added = torch.nn.functional.normalize(picture + words, dim=-1)
+    with torch.no_grad():
+        learning = model(picture, words, ids, torch.ones_like(ids))
+        used = model.eval()(picture, words, ids, torch.ones_like(ids))
+    assert torch.allclose(used, added, atol=0.02)
+    assert not torch.allclose(learning, added, atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"shape": {"plain": 0.5}}, "pixels and words have no sum"),
+        ({"shape": {"over_vectors": True}, "mirror": 0.5}, "cannot be mirrored"),
+        ({"shape": {"grid": (3,)}}, "2 numbers"),
+        ({"shape": {"reader": "aloud"}}, "reader is 'aloud'"),
+        ({"shape": {"scale": 0.5}}, "scale is 0.5"),
+        ({"optimizer": "magic"}, "optimizer is 'magic'"),
+        ({"momentum": 1.0}, "momentum is 1.0"),
+        ({"mirror": 2.0}, "mirror is 2.0"),
+    ],
+)
+def test_settings_that_mean_nothing_are_refused(tmp_path, settings, says):
+    with pytest.raises(InvalidRequest, match=says):
+        ComposerConfig(folder=tmp_path, **settings)
+
+
+def test_sgd_remembers_a_direction_by_its_momentum_and_decays_weights(tmp_path):
+    ended = {}
+    for momentum, decay in ((0.0, 0.0), (0.9, 0.0), (0.9, 0.5)):
+        config = composers.config(
+            tmp_path / f"{momentum} {decay}", steps=3, optimizer="sgd", momentum=momentum,
+            weight_decay=decay, learning_rate=0.05,
+        )  # fmt: skip
+        train_composer(config, TOY)
+        state = RunFolder(config.folder).load(LAST)
+        ended[momentum, decay] = torch.cat([w.flatten() for w in state["weights"].values()])
+        buffers = [each["momentum_buffer"] for each in state["optimizer"]["state"].values()]
+        assert all((buffer is not None) == (momentum > 0) for buffer in buffers)
+    assert not torch.allclose(ended[0.0, 0.0], ended[0.9, 0.0])
+    assert ended[0.9, 0.5].norm() < ended[0.9, 0.0].norm()
+
+
+def test_each_validation_tells_recall_of_training_and_of_a_watched_split(tmp_path):
+    rows = []
+    config = composers.config(tmp_path / "run", steps=2, validate_every=2, tensorboard=True)
+    watched = composers.material(8)
+    train_composer(config, TOY, watched=watched, report=rows.append)
+    names = {f"{name}/recall@{k}" for name in ("validation", "training", "test") for k in (1, 10)}
+    assert names <= set(rows[-1])
+    assert rows[-1]["score"] == rows[-1]["validation/recall@1"]
+    events = EventAccumulator(str(tmp_path / "run/tensorboard")).Reload()
+    assert names <= set(events.Tags()["scalars"])
 
 
 def test_places_of_a_vector_cannot_be_gated():
@@ -217,6 +323,41 @@ def test_pictures_are_decoded_once_and_never_mirrored(pictures, tmp_path):
             for dx in (-2, -1, 0, 1, 2)]  # fmt: skip
     likeness = [torch.corrcoef(torch.stack([f.flatten(), inner.flatten()]))[0, 1] for f in flat]
     assert max(likeness) > 0.999
+
+
+def test_a_mirrored_picture_comes_with_words_that_say_right_for_left(pictures, tmp_path):
+    sights = Pixels(pictures, tmp_path / "cache.u8")
+    rows = np.array([3, 3])
+    plain, mirrored = sights.take(rows, mirrored=np.array([False, True]))
+    assert torch.equal(plain.flip(-1), mirrored)
+    assert mirrored_words("add red circle to top-left") == "add red circle to top-right"
+    assert mirrored_words("去掉右上角的小圆球") == "去掉左上角的小圆球"
+    assert mirrored_words("make bottom-center object blue") == "make bottom-center object blue"
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_sources_are_mirrored_with_their_targets_and_their_words(pictures, tmp_path, share):
+    wishes = [Wish(n, {"en": ("to left",)}, ((n + 1) % 12,)) for n in range(12)]
+    labels = [str(n) for n in range(12)]
+    found = ComposedSet("toy", "train", pictures, labels, wishes, labels)
+    material = over_pixels(found, tmp_path / "cache.u8")
+    tokenizer = train_tokenizer(["to left", "to right"] * 3, vocabulary=7300, max_tokens=12)
+    config = ComposerConfig(
+        folder=tmp_path, batch=6, siblings=2, mirror=share, shift=0, word_drop=0.0
+    )
+    made = ComposerLesson(material, tokenizer, config).make(0)
+    said = "to right" if share else "to left"
+    assert made.ids[0].tolist() == encode(tokenizer, [said])[0][0].tolist()
+    numbers = sorted({int(label) for label in made.labels})
+    seen = material.sights.take(np.array([numbers[0]]))[0]
+    target = made.pictures[len(made.pictures) - len(made.labels) :][
+        int(made.labels.tolist().index(numbers[0]))
+    ]
+    likeness = [
+        float(torch.corrcoef(torch.stack([target.flatten(), each.flatten()]))[0, 1])
+        for each in (seen, seen.flip(-1))
+    ]
+    assert (likeness[1] > likeness[0]) == bool(share)
 
 
 def test_a_picture_of_another_size_is_named(pictures, tmp_path):
