@@ -560,6 +560,14 @@ class TestChanges:
         assert everything == [second.id, third.id, first.id, 88]
         assert list(catalog.changed_since(catalog.position())) == []
 
+    def test_reading_changes_ends_though_each_page_is_followed_by_more(self, catalog):
+        insert_many(catalog, 3)
+        seen = 0
+        for batch in catalog.changed_since(0):
+            seen += len(batch)
+            insert_many(catalog, 2)
+        assert seen == 3
+
     def test_the_backlog_counts_products_and_the_age_of_the_oldest(self, catalog, clock):
         first, _, third = insert_many(catalog, 3)
         clock.advance(10)

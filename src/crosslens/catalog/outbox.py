@@ -22,7 +22,7 @@ from crosslens.catalog.rows import Row, chunks
 from crosslens.catalog.schema import PARKED, SETTLED, WAITING, changes, products
 
 MAX_ERROR = 10_000
-_BATCH = 1_000
+CHANGED_AT_ONCE = 1_000
 _MICROS = 1_000_000
 
 _c = changes.c
@@ -208,7 +208,9 @@ def release(connection: Connection, owner: str, *, now: int) -> int:
 
 def changed_since(connection: Connection, position: int) -> list[tuple[int, int]]:
     """Return the next (change id, product id) after a position, by rising change id."""
-    statement = select(_c.id, _c.product_id).where(_c.id > position).order_by(_c.id).limit(_BATCH)
+    statement = (
+        select(_c.id, _c.product_id).where(_c.id > position).order_by(_c.id).limit(CHANGED_AT_ONCE)
+    )
     return [(id, product_id) for id, product_id in connection.execute(statement)]
 
 

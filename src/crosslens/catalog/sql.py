@@ -244,10 +244,11 @@ class SqlCatalog:
         while True:
             with self._reading() as connection:
                 found = outbox.changed_since(connection, position)
-            if not found:
+            if found:
+                yield [product_id for _, product_id in found]
+                position = found[-1][0]
+            if len(found) < outbox.CHANGED_AT_ONCE:  # else it would run after writers for ever
                 return
-            yield [product_id for _, product_id in found]
-            position = found[-1][0]
 
     def backlog(self) -> Backlog:
         """Count what waits."""

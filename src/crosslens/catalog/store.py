@@ -209,7 +209,11 @@ class CatalogStore(Protocol):
         ...
 
     def changed_since(self, position: int) -> Iterator[list[int]]:
-        """Yield ids of products announced after `position`, settled or not, in batches."""
+        """
+        Yield ids of products announced after `position`, settled or not, in batches.
+
+        It ends however much is announced meanwhile: all from before the call are among them.
+        """
         ...
 
     def backlog(self) -> Backlog:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from sys import maxsize
 from time import perf_counter
 
 from crosslens.catalog.product import Product
@@ -18,7 +19,6 @@ from crosslens.indexing.worker import TRANSIENT
 from crosslens.vectors.index import Draft, IndexStore, ProductRows, VectorIndex
 
 BATCH = 64
-REPLAY_ROUNDS = 20  # each is shorter than the one before, unless writes outrun the encoder
 Progress = Callable[[int, int], None]
 
 
@@ -110,16 +110,23 @@ class _Filling:
                 progress(done, total)
 
     def replay(self, position: int) -> tuple[int, int]:
-        """Repeat until a round finds nothing new; return how many and up to which change."""
-        replayed = 0
-        for _ in range(REPLAY_ROUNDS):
-            reached = self.catalog.position()
-            if reached == position:
-                break
+        """
+        Repeat until a round finds nothing new, or no less than the one before: writes keep pace
+        with it, and what is left will be announced around the switch.
+
+        Returns:
+            How many changes were replayed, and the change up to which all were.
+        """
+        replayed, last = 0, maxsize
+        while (reached := self.catalog.position()) != position:
+            found = 0
             for product_ids in self.catalog.changed_since(position):
-                replayed += len(product_ids)
+                found += len(product_ids)
                 self._apply(product_ids)
-            position = reached
+            replayed, position = replayed + found, reached
+            if found >= last:
+                break
+            last = found
         return replayed, position
 
     def _apply(self, product_ids: Sequence[int]) -> None:
