@@ -197,6 +197,7 @@ class Fleet:
     settings: Mapping[str, str]
     environment: Mapping[str, str]
     home: Path
+    _starting: dict[str, threading.Lock] = field(default_factory=dict)  # one at a time, each
 
     @property
     def members(self) -> list[Member]:
@@ -229,9 +230,8 @@ class Fleet:
 
         def look_after(member: Member) -> None:
             while not stop.wait(0.1):
-                if member in self._ended():
-                    with suppress(Away):
-                        member.start()
+                with suppress(Away):
+                    self._start_if_ended(member)
 
         threads = [threading.Thread(target=look_after, args=(who,)) for who in self.members]
         for thread in threads:
@@ -249,10 +249,16 @@ class Fleet:
         for member in (*self.apis, *self.workers):
             while not member.ready():
                 for ended in self._ended():
-                    revive(ended)
+                    with suppress(Away):
+                        self._start_if_ended(ended)
                 if time.monotonic() > until:
                     raise AssertionError(f"{member.name} is not ready:\n{self.said(member)}")
                 time.sleep(0.05)
+
+    def _start_if_ended(self, member: Member) -> None:
+        with self._starting.setdefault(member.name, threading.Lock()):
+            if member in self._ended():
+                member.start()
 
     def _ended(self) -> list[Member]:
         """Who ended by itself: a Milvus does that when it was too slow for its own lease."""

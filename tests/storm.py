@@ -311,7 +311,7 @@ class Storm:
             capture_output=True,
             text=True,
             env=self.fleet.environment,
-            timeout=120,
+            timeout=400,
         )
         assert ran.stdout, ran.stderr
         return dict(json.loads(ran.stdout))
