@@ -12,13 +12,15 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import numpy as np
+
+from serving import serving
 
 KEY = "geheim"  # what callers must show
 GONE, NO_PARTITION, TAKEN, TOO_FAST = -2021, -2022, -2025, -2034
@@ -354,14 +356,6 @@ class _Door(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-@contextmanager
-def running() -> Iterator[StandIn]:
+def running() -> AbstractContextManager[StandIn]:
     """Serve on a free loopback port while the block runs."""
-    with StandIn() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    return serving(StandIn())

@@ -22,6 +22,7 @@ from crosslens.generate.cards import FLOW, PICTURE, TOKENIZER, WORDS, GeneratorC
 from crosslens.generate.generator import About, Drawn, Step, silent, size_of
 from crosslens.generate.onnx import OnnxGenerator
 from crosslens.generate.wish import Wish
+from serving import serving
 from tiny_bundle import tokenizer
 
 PX, COMPONENTS, TOKENS, STEPS = 8, 3, 12, 4
@@ -171,15 +172,10 @@ def image_service() -> Iterator[ImageService]:
         def log_message(self, *said: object) -> None:
             del said
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    service.url = f"http://127.0.0.1:{server.server_port}/v1"
-    try:
-        yield service
-    finally:
-        if service.delay is not None:
-            service.delay.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server:
+        service.url = f"http://127.0.0.1:{server.server_port}/v1"
+        try:
+            yield service
+        finally:
+            if service.delay is not None:
+                service.delay.set()

@@ -10,11 +10,13 @@ from __future__ import annotations
 import socketserver
 import struct
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import bson
+
+from serving import serving
 
 OP_QUERY, OP_REPLY, OP_MSG = 2004, 1, 2013
 DUPLICATE, UNKNOWN, BAD = 11_000, 59, 2
@@ -194,14 +196,6 @@ def _command(code: int, body: bytes) -> dict[str, Any]:
     return command
 
 
-@contextmanager
-def running() -> Iterator[StandIn]:
+def running() -> AbstractContextManager[StandIn]:
     """Serve on a free loopback port while the block runs."""
-    with StandIn() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    return serving(StandIn())

@@ -9,20 +9,15 @@ from typing import Annotated, Any
 import typer
 
 from crosslens.cli.imports import SHOWN, interruptible
-from crosslens.cli.screen import Json, opened, print_json, say
+from crosslens.cli.screen import Captions, Columns, Json, opened, print_json, say
 from crosslens.errors import InvalidRequest
 
 
 def preprocess(
     source: Annotated[Path, typer.Argument(help="What `crosslens import` reads.")],
     target: Annotated[Path, typer.Argument(help="File of JSON Lines to write.")],
-    map: Annotated[
-        list[str] | None,
-        typer.Option(metavar="FIELD=COLUMN", help="Column of a field; may be repeated."),
-    ] = None,
-    captions: Annotated[
-        Path | None, typer.Option(help="File of titles for a picture folder.")
-    ] = None,
+    map: Columns = None,
+    captions: Captions = None,
     start_id: Annotated[int, typer.Option(min=0, help="Id of the first entry.")] = 0,
     base_url: Annotated[
         str, typer.Option(help="Gives each entry a `url` of this and its key.")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from crosslens.cli.screen import Json, opened, print_json, say, table
+from crosslens.cli.screen import Captions, Columns, Json, opened, print_json, say, table
 
 if TYPE_CHECKING:
     from crosslens.corpora.sources import Source
@@ -25,13 +25,8 @@ SHOWN = 20
 def import_(
     context: typer.Context,
     path: Annotated[Path, typer.Argument(help="Picture folder, or CSV, TSV, JSONL, Parquet file.")],
-    map: Annotated[
-        list[str] | None,
-        typer.Option(metavar="FIELD=COLUMN", help="Column of a field; may be repeated."),
-    ] = None,
-    captions: Annotated[
-        Path | None, typer.Option(help="File of titles for a picture folder.")
-    ] = None,
+    map: Columns = None,
+    captions: Captions = None,
     declare: Annotated[
         bool, typer.Option(help="Declare the attributes of a new catalogue as filterable.")
     ] = True,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from crosslens.cli.screen import Host
 from crosslens.cli.serve import is_loopback, listening, shown_url
 
 if TYPE_CHECKING:
@@ -27,10 +28,7 @@ def page(
             help="Service to talk to. [default: http://127.0.0.1:6008]", show_default=False
         ),
     ] = None,
-    host: Annotated[
-        str | None,
-        typer.Option(help="Address to listen on. [default: 127.0.0.1]", show_default=False),
-    ] = None,
+    host: Host = None,
     port: Annotated[
         int | None,
         typer.Option(help="Port; 0 takes a free one. [default: 6006]", show_default=False),

@@ -12,23 +12,15 @@ from typing import Annotated, Any
 
 import typer
 
-from crosslens.cli.screen import opened
+from crosslens.cli.screen import ApiPort, Host, opened
 
 GRACE_S = 20
-
-Host = Annotated[
-    str | None,
-    typer.Option(help="Address to listen on. [default: 127.0.0.1]", show_default=False),
-]
 
 
 def api(
     context: typer.Context,
     host: Host = None,
-    port: Annotated[
-        int | None,
-        typer.Option(help="Port; 0 takes a free one. [default: 6008]", show_default=False),
-    ] = None,
+    port: ApiPort = None,
 ) -> None:
     """Answer over HTTP until Ctrl-C, and leave the changes to workers."""
     _serve_http(context, {"host": host, "port": port}, working=False, answering=True)

@@ -18,6 +18,17 @@ if TYPE_CHECKING:
     from crosslens.wiring import App
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option("--map", metavar="FIELD=COLUMN", help="Column of a field; may be repeated."),
+]
+Captions = Annotated[Path | None, typer.Option(help="File of titles for a picture folder.")]
+Host = Annotated[
+    str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]", show_default=False)
+]
+ApiPort = Annotated[
+    int | None, typer.Option(help="Port; 0 takes a free one. [default: 6008]", show_default=False)
+]
 
 
 @dataclass(frozen=True, slots=True)

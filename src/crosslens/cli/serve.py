@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
 from socket import AF_INET, AF_INET6, create_server, socket
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from crosslens.cli import processes
-from crosslens.cli.screen import opened
+from crosslens.cli.screen import ApiPort, Host, opened
 
 if TYPE_CHECKING:
     from crosslens.settings import Settings
@@ -32,14 +32,8 @@ for command in (processes.api, processes.worker, processes.encoder):
 @app.callback(invoke_without_command=True)
 def serve(
     context: typer.Context,
-    host: Annotated[
-        str | None,
-        typer.Option(help="Address to listen on. [default: 127.0.0.1]", show_default=False),
-    ] = None,
-    port: Annotated[
-        int | None,
-        typer.Option(help="Port; 0 takes a free one. [default: 6008]", show_default=False),
-    ] = None,
+    host: Host = None,
+    port: ApiPort = None,
 ) -> None:
     """Serve search and catalogue over HTTP until Ctrl-C: API and worker in one process."""
     changes: dict[str, Any] = {"host": host, "port": port}

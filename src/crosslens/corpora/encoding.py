@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import TextIO
+
+from crosslens.errors import InvalidRequest
 
 ENOUGH_LINES = 10_000
 BOMS = {
@@ -67,6 +70,23 @@ def is_utf8(line: bytes) -> bool:
 def has_undecoded(text: str) -> bool:
     """Say whether bytes that the encoding does not know were carried over (surrogateescape)."""
     return any("\udc80" <= character <= "\udcff" for character in text)
+
+
+def sound_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """
+    Read the lines of a text file with their numbers, from 1; blank ones are left out.
+
+    Raises:
+        InvalidRequest: there is no such file, or bytes that are not in its encoding.
+    """
+    if not path.is_file():
+        raise InvalidRequest(f"there is no file {path}")
+    with open_text(path) as file:
+        for number, line in enumerate(file, start=1):
+            if has_undecoded(line):
+                raise InvalidRequest(f"{path}:{number}: bytes that are not in its encoding")
+            if line.strip():
+                yield number, line
 
 
 def count_lines(path: Path) -> int:

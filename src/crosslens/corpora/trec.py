@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
-from crosslens.corpora.encoding import has_undecoded, open_text
+from crosslens.corpora.encoding import sound_lines
 from crosslens.errors import InvalidRequest
 
 Qrels: TypeAlias = dict[str, dict[str, int]]
@@ -45,18 +45,13 @@ def write_qrels(path: Path, qrels: Mapping[str, Mapping[str, int]]) -> None:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str, str, str]]:
-    if not path.is_file():
-        raise InvalidRequest(f"there is no file {path}")
-    with open_text(path) as file:
-        for number, line in enumerate(file, start=1):
-            if has_undecoded(line):
-                raise InvalidRequest(f"{path}:{number}: bytes that are not in its encoding")
-            cells = line.rstrip("\r\n").split("\t") if "\t" in line else line.split()
-            if not line.strip() or (number == 1 and cells[0].casefold() in {"query-id", "qid"}):
-                continue
-            if len(cells) not in {3, 4} or not all(cells):
-                raise InvalidRequest(
-                    f"{path}:{number}: expected query, key, grade (BEIR) or query, 0, key, grade "
-                    f"(TREC), got {len(cells)} columns"
-                )
-            yield number, cells[0], cells[-2], cells[-1]
+    for number, line in sound_lines(path):
+        cells = line.rstrip("\r\n").split("\t") if "\t" in line else line.split()
+        if number == 1 and cells[0].casefold() in {"query-id", "qid"}:
+            continue
+        if len(cells) not in {3, 4} or not all(cells):
+            raise InvalidRequest(
+                f"{path}:{number}: expected query, key, grade (BEIR) or query, 0, key, grade "
+                f"(TREC), got {len(cells)} columns"
+            )
+        yield number, cells[0], cells[-2], cells[-1]

@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
-from tokenizers import Tokenizer
 
 from crosslens.encode.cards import RerankerCard
 from crosslens.encode.towers import Row
-from crosslens.encode.words import LONGEST_TOKEN, pad_id, sound
-from crosslens.errors import BrokenBundle
+from crosslens.encode.words import LONGEST_TOKEN, opened, sound
 from crosslens.values import Floats
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
@@ -42,13 +40,7 @@ class Pairs:
 
     def __init__(self, card: RerankerCard, tokenizer: str) -> None:
         self._limit = card.max_tokens * LONGEST_TOKEN
-        try:
-            self._tokenizer = Tokenizer.from_str(tokenizer)
-            self._pad = pad_id(self._tokenizer)
-            self._tokenizer.enable_truncation(card.max_tokens)
-        except Exception as exc:
-            raise BrokenBundle(f"{card.tokenizer} is not a tokenizer: {exc}") from exc
-        self._tokenizer.no_padding()
+        self._tokenizer, self._pad = opened(tokenizer, card.tokenizer, card.max_tokens)
 
     def rows(self, question: str, texts: Sequence[str]) -> list[Row]:
         """Cut pairs into token ids and which of the two each belongs to: int64 [2, L] each."""

@@ -29,13 +29,7 @@ class Words:
         self._limit = card.max_tokens * LONGEST_TOKEN
         self._pad_to = card.pad_to
         self._pad_left = card.pad_side is Side.LEFT
-        try:
-            self._tokenizer = Tokenizer.from_str(tokenizer)
-            self._pad = pad_id(self._tokenizer)
-            self._tokenizer.enable_truncation(card.max_tokens)
-        except Exception as exc:
-            raise BrokenBundle(f"{card.tokenizer} is not a tokenizer: {exc}") from exc
-        self._tokenizer.no_padding()
+        self._tokenizer, self._pad = opened(tokenizer, card.tokenizer, card.max_tokens)
 
     def rows(self, texts: Sequence[str], *, prefix: str = "") -> list[Ids]:
         """Cut each text into token ids: int64 [L], L ≤ max_tokens, never empty."""
@@ -66,8 +60,27 @@ def sound(text: str, limit: int) -> str:
     return text[:limit].encode("utf-8", "replace").decode("utf-8")
 
 
-def pad_id(tokenizer: Tokenizer) -> int:
-    """Return the id of padding."""
+def opened(content: str, file: str, max_tokens: int) -> tuple[Tokenizer, int]:
+    """
+    Open a tokenizer that cuts at so many tokens and pads nothing; return it and the id of padding.
+
+    Args:
+        file: its name, for messages.
+
+    Raises:
+        BrokenBundle: it is none.
+    """
+    try:
+        tokenizer = Tokenizer.from_str(content)
+        padding = _pad_id(tokenizer)
+        tokenizer.enable_truncation(max_tokens)
+    except Exception as exc:
+        raise BrokenBundle(f"{file} is not a tokenizer: {exc}") from exc
+    tokenizer.no_padding()
+    return tokenizer, padding
+
+
+def _pad_id(tokenizer: Tokenizer) -> int:
     declared = tokenizer.padding
     if declared is not None:
         return int(declared["pad_id"])

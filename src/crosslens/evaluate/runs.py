@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote
 
 import numpy as np
 
-from crosslens.corpora.encoding import has_undecoded, open_text
+from crosslens.corpora.encoding import sound_lines
 from crosslens.errors import InvalidRequest
 
 Ranked: TypeAlias = Sequence[tuple[str, float]]
@@ -90,9 +90,9 @@ def read_trec(path: Path) -> Run:
             score; the message names the line.
     """
     found: dict[str, list[tuple[float, int, str]]] = {}
-    for number, columns in _columns(path):
+    for number, line in sound_lines(path):
         try:
-            query, _, key, rank, score, _ = columns
+            query, _, key, rank, score, _ = line.split()
             value = float(score)
             if not np.isfinite(value):
                 raise ValueError(score)
@@ -102,17 +102,6 @@ def read_trec(path: Path) -> Run:
                 f"{path}:{number}: expected query, Q0, key, rank, score and tag"
             ) from exc
     return Run({query: [(key, -n) for n, _, key in sorted(rows)] for query, rows in found.items()})
-
-
-def _columns(path: Path) -> Iterator[tuple[int, list[str]]]:
-    if not path.is_file():
-        raise InvalidRequest(f"there is no file {path}")
-    with open_text(path) as file:
-        for number, line in enumerate(file, start=1):
-            if has_undecoded(line):
-                raise InvalidRequest(f"{path}:{number}: bytes that are not in its encoding")
-            if line.strip():
-                yield number, line.split()
 
 
 def _falling(scores: Iterable[float]) -> Iterator[float]:

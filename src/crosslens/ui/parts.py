@@ -34,6 +34,15 @@ def show(
     return _mount(name)(data=dict(data), key=name, **told)
 
 
+def turn_to(changes: Mapping[str, Any]) -> None:
+    """Change the query of the address; what is empty is taken out of it."""
+    for name, value in changes.items():
+        if value:
+            st.query_params[name] = str(value)
+        else:
+            st.query_params.pop(name, None)
+
+
 def _told(name: str, trigger: str, act: Callable[[Any], None]) -> None:
     value = st.session_state[name].get(trigger)
     if value is not None:

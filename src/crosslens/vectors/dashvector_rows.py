@@ -23,17 +23,8 @@ from crosslens.vectors.filters import (
     indexed,
 )
 from crosslens.vectors.index import IndexSpec
-from crosslens.vectors.rendering import Dialect, render
+from crosslens.vectors.rendering import PROXIMA, render
 from crosslens.vectors.term_statistics import Sparse
-
-# The grammar of Proxima, the engine inside DashVector, as its embedded form has it.
-DIALECT: Final = Dialect(
-    equals="=",
-    within="{column} in ({values})",
-    outside="{column} not in ({values})",
-    holding="{column} contain_any ({values})",
-    lacking="{column} not contain_any ({values})",
-)
 
 PLACE: Final = "place"  # orders rows: the product's id, or that of a picture
 REVISION: Final = "revision"
@@ -126,7 +117,7 @@ def condition(where: Filter | None, types: Mapping[str, AttributeType]) -> str:
     """
     if where is None:
         return ""
-    text = render(_ordered(check(where, types), types), types, DIALECT)
+    text = render(_ordered(check(where, types), types), types, PROXIMA)
     if len(text) > MOST_FILTER:
         raise InvalidFilter(
             f"the filter has {len(text):,} characters for DashVector, which takes {MOST_FILTER:,}"

@@ -36,6 +36,16 @@ class Dialect:
     comparing: str = "{comparison}"
 
 
+PROXIMA: Final = Dialect(
+    equals="=",
+    within="{column} in ({values})",
+    outside="{column} not in ({values})",
+    holding="{column} contain_any ({values})",
+    lacking="{column} not contain_any ({values})",
+)
+"""The grammar of the engine inside DashVector, which zvec is the embedded form of."""
+
+
 def render(where: Filter, types: Mapping[str, AttributeType], dialect: Dialect) -> str:
     """Write a checked filter in a dialect whose comparisons are false where a column is not set."""
     return _rendered(positive(where), types, dialect)

@@ -20,20 +20,11 @@ from crosslens.values import Attributes, AttributeType, Floats, Space
 from crosslens.vectors import zvec_leftovers
 from crosslens.vectors.columns import attribute_column, fingerprint, space_column
 from crosslens.vectors.filters import indexed
-from crosslens.vectors.rendering import Dialect
 from crosslens.vectors.seats import Seats
 
 Collection: TypeAlias = Any
 Types: TypeAlias = Mapping[str, AttributeType]
 _T = TypeVar("_T")
-
-DIALECT: Final = Dialect(
-    equals="=",
-    within="{column} in ({values})",
-    outside="{column} not in ({values})",
-    holding="{column} contain_any ({values})",
-    lacking="{column} not contain_any ({values})",
-)
 
 LINKS: Final = 16
 EF_BUILD: Final = 100

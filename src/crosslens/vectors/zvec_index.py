@@ -21,7 +21,7 @@ from crosslens.vectors.endings import Ending
 from crosslens.vectors.filters import Filter, check
 from crosslens.vectors.index import Counts, IndexSpec, ProductRows, RowKey
 from crosslens.vectors.picture_rows import Hit, best_products, picture_key, rank, surplus_keys
-from crosslens.vectors.rendering import render
+from crosslens.vectors.rendering import PROXIMA, render
 from crosslens.vectors.revisions import agreed
 
 # Candidates by 8-bit vectors, exact distances for the best of them: recall@10 was 1.000 on 20,000
@@ -257,7 +257,7 @@ class ZvecIndex:
 
     def _condition(self, where: Filter | None) -> str | None:
         types = self.spec.attributes
-        return None if where is None else render(check(where, types), types, engine.DIALECT)
+        return None if where is None else render(check(where, types), types, PROXIMA)
 
     def _texts_near(
         self, space: Space, row: Floats, limit: int, condition: str | None

@@ -13,6 +13,7 @@ import pytest
 from crosslens.catalog.fetch import GuardedFetcher
 from crosslens.catalog.urls import RefusedUrl
 from crosslens.errors import InvalidRequest, NotFound, Unavailable, UnreadablePicture
+from serving import serving
 
 PICTURE = b"\x89PNG" + bytes(range(256)) * 40
 LIMIT = 100_000
@@ -138,13 +139,9 @@ class _Leaving:
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[ShopServer]:
-    with ShopServer() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+    with serving(ShopServer()) as server:
         yield server
         server.closing.set()
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

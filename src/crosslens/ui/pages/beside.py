@@ -83,7 +83,7 @@ def show(visit: Visit) -> None:
         triggers=("go",),
     )
     if told.go:
-        _go(told.go)
+        parts.turn_to(told.go)
         st.rerun()
 
 
@@ -152,14 +152,6 @@ def _side(
 def moved(here: int, there: int | None) -> int | None:
     """Return how many places higher a product stands here than there; None: it is only here."""
     return None if there is None else there - here
-
-
-def _go(changes: Mapping[str, str]) -> None:
-    for name, value in changes.items():
-        if value:
-            st.query_params[name] = value
-        else:
-            st.query_params.pop(name, None)
 
 
 PAGE = Page("beside", 46, TEXTS, show)

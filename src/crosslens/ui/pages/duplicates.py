@@ -153,11 +153,7 @@ def _tell(text: str | None, *, good: bool = True, undo: Mapping[str, Any] | None
 
 def _go(visit: Visit, changes: Mapping[str, Any]) -> None:
     del visit
-    for name, value in changes.items():
-        if value in ("", None, 0):
-            st.query_params.pop(name, None)
-        else:
-            st.query_params[name] = str(value)
+    parts.turn_to(changes)
 
 
 def _begin(visit: Visit, asked: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -109,7 +108,7 @@ def show(visit: Visit) -> None:
         triggers=("go",),
     )
     if told.go:
-        _go(told.go)
+        parts.turn_to(told.go)
         st.rerun()
 
 
@@ -149,14 +148,6 @@ def _moment(text: str) -> datetime | None:
         return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError:
         return None
-
-
-def _go(changes: Mapping[str, str]) -> None:
-    for name, value in changes.items():
-        if value:
-            st.query_params[name] = value
-        else:
-            st.query_params.pop(name, None)
 
 
 PAGE = Page("experiments", 44, TEXTS, show)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -105,7 +105,7 @@ def show(visit: Visit) -> None:
         triggers=("go",),
     )
     if told.go:
-        _go(told.go)
+        parts.turn_to(told.go)
         st.rerun()
 
 
@@ -126,14 +126,6 @@ def _questions(client: Client, name: str) -> list[GoldenQuery]:
         return client.golden_queries(name)
     except NotFound:  # it is made with its first judgement
         return []
-
-
-def _go(changes: Mapping[str, Any]) -> None:
-    for name, value in changes.items():
-        if value:
-            st.query_params[name] = str(value)
-        else:
-            st.query_params.pop(name, None)
 
 
 def _question(query: GoldenQuery) -> dict[str, Any]:

@@ -111,11 +111,11 @@ def _draw(visit: Visit) -> None:
     task = _task(client)
     if task is not None and task.state == "done":
         st.session_state.pop("quality_task", None)
-        _go({"run": task.result["run"], "other": ""})
+        parts.turn_to({"run": task.result["run"], "other": ""})
         st.rerun()
     told = parts.show("quality", _data(visit, client, task), triggers=("evaluate", "go", "forget"))
     if told.go:
-        _go(told.go)
+        parts.turn_to(told.go)
         st.rerun()
     if told.evaluate:
         _start(client, told.evaluate)
@@ -143,14 +143,6 @@ def _start(client: Client, form: Mapping[str, Any]) -> None:
         raise
     except CrosslensError as exc:
         st.session_state["quality_told"] = exc.message
-
-
-def _go(changes: Mapping[str, str]) -> None:
-    for name, value in changes.items():
-        if value:
-            st.query_params[name] = value
-        else:
-            st.query_params.pop(name, None)
 
 
 def _data(visit: Visit, client: Client, task: Task | None) -> dict[str, Any]:
