@@ -36,6 +36,7 @@ from crosslens.values import Kind
 
 MEASURES = ("recall@10", "ndcg@10")
 DEPTH = 100
+FILLED = "filled"
 
 
 @dataclass(frozen=True)
@@ -90,10 +91,12 @@ def main() -> None:
 
 
 def _fill(home: Path, folder: Path) -> None:
-    if (home / "catalog.db").exists():
+    """Import and index the set, going on where an earlier run was broken off."""
+    if (home / FILLED).exists():
         return
     command = ["evaluate", str(folder), "--kind", "hybrid", "--queries", "1", "--keep", str(home)]
     subprocess.run([sys.executable, "-m", "crosslens", *command], check=True, capture_output=True)
+    (home / FILLED).touch()
 
 
 def _measured(name: str, judged: JudgedSet, asker: Asker) -> Report:

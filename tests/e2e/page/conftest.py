@@ -71,6 +71,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     server = Server(home)
     server.start()
     shop = Shop(home, server)
+    shop.client.generator()  # loaded when first asked for, longer than a page waits on a busy day
     try:
         with _page(home, server.url) as url:
             shop.page_url = url
