@@ -19,6 +19,7 @@ from crosslens.catalog.memory import MemoryCatalog
 from crosslens.catalog.product import ProductFields
 from crosslens.catalog.sql import SqlCatalog
 from crosslens.errors import Unavailable
+from crosslens.indexing.audit import audit
 from crosslens.indexing.kafka import (
     DEAD,
     OWNER,
@@ -32,6 +33,7 @@ from crosslens.indexing.worker import Pace, Worker
 from crosslens.settings import load
 from crosslens.wiring import build
 from fakes import FakeClock
+from fleet import TOPIC, Kafka
 from house import House
 
 confluent_kafka = pytest.importorskip("confluent_kafka")
@@ -237,6 +239,35 @@ def test_a_worker_indexes_what_comes_by_way_of_the_broker(broker, tmp_path: Path
         while house.catalog.backlog().leased and time.monotonic() < until:
             worker.drain()
     assert house.store.live().counts().products == 12
+
+
+def test_a_broker_that_is_killed_and_comes_back_empty_loses_nothing(tmp_path: Path):
+    house, stop = House(), threading.Event()
+    mock = Kafka(tmp_path)
+    mock.start()
+    known = Broker(f"127.0.0.1:{mock.port}", topic=TOPIC, lease_s=4, options=QUICK)
+    with closing(KafkaQueue(house.catalog, known)) as queue:
+        worker = Worker(queue, house.store.live(), house.maker, pace=Pace(idle_s=0.01, batch=4))
+        runs = [Relay(house.catalog, known).run, worker.run]
+        threads = [threading.Thread(target=run, args=(stop,)) for run in runs]
+        for thread in threads:
+            thread.start()
+        for n in range(40):
+            house.add(f"red shoe {n}")
+            if n % 20 == 10:
+                mock.kill()
+            if n % 20 == 15:
+                mock.start()
+        until = time.monotonic() + 90
+        while (left := house.catalog.backlog()).waiting + left.leased and time.monotonic() < until:
+            time.sleep(0.2)
+        stop.set()
+        for thread in threads:
+            thread.join()
+    mock.kill()
+    assert house.catalog.backlog().waiting == house.catalog.backlog().parked == 0
+    assert audit(house.catalog, house.store.live()).clean
+    assert house.store.live().counts().products == 40
 
 
 @pytest.mark.postgres
