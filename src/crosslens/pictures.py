@@ -131,16 +131,6 @@ def decode(
     return _read(content, limits, draft=draft)[1]
 
 
-def open_checked(content: bytes, limits: Limits = DEFAULT) -> tuple[PictureFacts, Image.Image]:
-    """
-    Do `inspect` and `decode` with one decoding, for those who need both.
-
-    Raises:
-        UnreadablePicture: too large, truncated, damaged, or not of an allowed format.
-    """
-    return _read(content, limits, draft=None)
-
-
 def _read(
     content: bytes, limits: Limits, *, draft: tuple[int, int] | None
 ) -> tuple[PictureFacts, Image.Image]:

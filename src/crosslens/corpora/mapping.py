@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from crosslens.errors import InvalidRequest
@@ -81,10 +81,6 @@ class ColumnMapping:
             if type_ is not None:
                 types[target] = type_
         return cls(columns, attributes, types)
-
-    def with_types(self, declared: Mapping[str, AttributeType]) -> ColumnMapping:
-        """Add the types of declared attributes; those of the mapping itself win."""
-        return replace(self, types={**declared, **self.types})
 
     def check(self, names: Collection[str]) -> None:
         """

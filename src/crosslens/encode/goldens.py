@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from crosslens.encode.encoder import PictureEncoder, TextEncoder
-from crosslens.encode.folders import Arrays, packed, require_close, unpacked
+from crosslens.encode.folders import Arrays, packed, require_close
 from crosslens.encode.pairs import PairScorer
 from crosslens.errors import BrokenBundle
 from crosslens.values import Floats
@@ -79,16 +79,6 @@ def _pair_arrays(goldens: Goldens) -> dict[str, Any]:
         "pairs": np.array(goldens.pairs, dtype=np.str_),
         "pair_scores": np.asarray(goldens.pair_scores, np.float32),
     }
-
-
-def load_goldens(content: bytes) -> Goldens:
-    """
-    Read `goldens.npz`.
-
-    Raises:
-        BrokenBundle: not such a file, or its arrays do not fit each other.
-    """
-    return unpacked(content, goldens_of)
 
 
 def goldens_of(arrays: Arrays) -> Goldens:

@@ -102,11 +102,6 @@ def load_composer(folder: Path) -> TrainedComposer:
     )  # fmt: skip
 
 
-def is_composer(folder: Path) -> bool:
-    """Say whether a run is that of a composer."""
-    return bool(RunFolder(folder).about().get("kind") == COMPOSER)
-
-
 def _optimizer(model: Composer, config: ComposerConfig) -> torch.optim.Optimizer | None:
     """Give the reference's optimiser where it is wanted: it decays all weights alike."""
     if config.optimizer is Optimizer.ADAMW:

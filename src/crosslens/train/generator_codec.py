@@ -19,7 +19,6 @@ from crosslens.train.generator_config import CodecConfig
 from crosslens.train.lessons import Verdict
 from crosslens.train.rendered import RenderedSource
 from crosslens.train.source import Pixels, Rows
-from crosslens.values import Floats
 
 FITTED = 4_000  # pictures whose patches give the components
 SHRUNK = 0.6  # the power of its spread by which a component is divided: larger ones stay larger
@@ -193,11 +192,6 @@ def encode_all(codec: Codec, source: RenderedSource, rows: Rows) -> Tensor:
             for start in range(0, len(rows), 256)
         ]
     return torch.cat(parts)
-
-
-def to_floats(values: Tensor) -> Floats:
-    """Copy to NumPy as float32."""
-    return np.asarray(values.detach().float().cpu().numpy(), np.float32)
 
 
 def _cut(pictures: Tensor, patch: int) -> Tensor:

@@ -82,7 +82,7 @@ def test_a_mapping_gives_types_to_text():
 
 
 def test_declared_types_apply_to_text():
-    mapping = ColumnMapping().with_types({"price": AttributeType.NUMBER})
+    mapping = ColumnMapping(types={"price": AttributeType.NUMBER})
     entry = to_record(Row(WHERE, {"title": "a", "price": "5"}), mapping)
     assert isinstance(entry, Record)
     assert entry.attributes == {"price": 5.0}

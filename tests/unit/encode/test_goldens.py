@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from crosslens.encode.goldens import Goldens, check_goldens, dump_goldens, load_goldens
+from crosslens.encode.folders import unpacked
+from crosslens.encode.goldens import Goldens, check_goldens, dump_goldens, goldens_of
 from crosslens.errors import BrokenBundle
 from crosslens.values import Space
 from fakes import FakePictureEncoder, FakeTextEncoder, jpeg
@@ -31,12 +32,12 @@ def goldens(**changes: Any) -> Goldens:
 
 
 def test_goldens_that_are_written_read_the_same() -> None:
-    one, again = goldens(), load_goldens(dump_goldens(goldens()))
+    one, again = goldens(), unpacked(dump_goldens(goldens()), goldens_of)
     assert (again.texts, again.text_roles, again.pictures) == (WORDS, one.text_roles, CONTENT)
     np.testing.assert_array_equal(again.text_vectors, one.text_vectors)
     np.testing.assert_array_equal(again.picture_vectors, one.picture_vectors)
     assert again.tolerance == 1e-4
-    assert load_goldens(dump_goldens(Goldens())).texts == ()
+    assert unpacked(dump_goldens(Goldens()), goldens_of).texts == ()
 
 
 def test_a_sound_encoder_passes() -> None:
@@ -104,4 +105,4 @@ def _objects() -> bytes:
 @pytest.mark.parametrize("content", [b"", b"PK", b"nonsense", pickle.dumps([1]), _objects()])
 def test_what_is_no_goldens_is_refused_and_nothing_is_unpickled(content: bytes) -> None:
     with pytest.raises(BrokenBundle, match=r"goldens\.npz cannot be read"):
-        load_goldens(content)
+        unpacked(content, goldens_of)
