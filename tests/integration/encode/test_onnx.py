@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -181,3 +184,17 @@ def test_a_card_without_prefixes_encodes_queries_and_items_alike(tmp_path: Path)
     np.testing.assert_array_equal(
         text.encode_queries(["red"]).array, text.encode_items(["red"]).array
     )
+
+
+def test_the_runtime_reports_to_nobody(tmp_path: Path) -> None:
+    bundle, home = write_tiny(tmp_path / "bundle"), tmp_path / "home"
+    home.mkdir()
+    given = {k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"}  # noqa: TID251
+    places = {"HOME": str(home), "XDG_CACHE_HOME": str(home)}
+    code = """
+import sys, pathlib
+from crosslens.encode.onnx import load
+load(pathlib.Path(sys.argv[1])).text.encode_items(["a"])
+"""
+    subprocess.run([sys.executable, "-c", code, bundle], check=True, env=given | places)
+    assert list(home.iterdir()) == []
