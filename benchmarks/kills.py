@@ -45,6 +45,7 @@ def main() -> None:
     parser.add_argument("--writers", type=int, default=3)
     parser.add_argument("--longest-s", type=float, default=5.5, help="between two kills")
     parser.add_argument("--pause", type=int, default=100, help="kills between two comparisons")
+    parser.add_argument("--only", nargs="+", choices=ODDS, default=list(ODDS), help="who is killed")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--log", type=Path, default=Path("kills.jsonl"))
     parser.add_argument(
@@ -67,9 +68,10 @@ def main() -> None:
 def run(storm: Storm, asked: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """Kill until enough were killed or the time is up; yield what to keep after each pause."""
     draw, until = random.Random(asked.seed), time.monotonic() + 60 * asked.minutes
+    odds = {name: ODDS[name] for name in asked.only}
     while storm.kills < asked.kills and time.monotonic() < until:
         goal = min(asked.kills, storm.kills + asked.pause)
-        blows = storm.bombard(draw, ODDS, kills=goal - storm.kills, longest_s=asked.longest_s)
+        blows = storm.bombard(draw, odds, kills=goal - storm.kills, longest_s=asked.longest_s)
         with storm.raging(), closing(blows):
             for kills in blows:
                 print(kills, storm.writes, flush=True)
