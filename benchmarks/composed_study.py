@@ -24,14 +24,12 @@ from statistics import mean, stdev
 from time import process_time
 from typing import Any
 
-import numpy as np
-
 from crosslens.corpora.composed import ComposedSet, Wish
 from crosslens.corpora.composed_css3d import ABOUT, read
 from crosslens.evaluate.composed import ComposedReport
 from crosslens.evaluate.report import Part
 from crosslens.sample.css3d import Look, plan
-from crosslens.sample.css3d_scenes import Plan
+from crosslens.sample.css3d_ceiling import ceiling
 from crosslens.train.composer import load_composer, train_composer
 from crosslens.train.composer_config import ComposerConfig, Loss, Method, Shape
 from crosslens.train.composer_data import Material, over_pixels
@@ -174,29 +172,6 @@ def _averaged(folders: Sequence[Path]) -> Iterator[str]:
         found = _spread([row["validation/recall@1"] for row in rows])
         pace = step * batch / max(cpu, 1e-9)
         yield f"| step {step:,} | {step * batch:,} | {cpu:.0f} | {pace:.0f} | {found} |"
-
-
-def ceiling(found: Plan) -> dict[str, float]:
-    """
-    Say how often the first answer is right of one who knows all scenes and understands all words.
-
-    "remove" and "make" name one thing. "add" may leave open what and where; of the scenes in the
-    gallery that fulfil it, one is as likely as the other.
-    """
-    grown = defaultdict(set)
-    for scene in found.scenes:
-        whole = frozenset(scene)
-        for thing in whole:
-            grown[whole - {thing}].add(thing)
-    hits = defaultdict(list)
-    for asked in found.asked:
-        for source in asked.sources:
-            fitting = 1
-            if asked.wish.op == "add":
-                fitting = sum(map(asked.wish.fits, grown[frozenset(found.scenes[source])]))
-            hits[asked.wish.op].append(1 / fitting)
-    every = [hit for each in hits.values() for hit in each]
-    return {"all": float(np.mean(every)), **{op: float(np.mean(v)) for op, v in hits.items()}}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from crosslens.errors import InvalidRequest
+from crosslens.sample.css3d_ceiling import ceiling
 from crosslens.sample.css3d_render import draw
 from crosslens.sample.css3d_scenes import (
     APPLIED,
@@ -153,7 +154,10 @@ def publish(
         published = Published(counts, scenes, pixels.hexdigest())
         (draft / PLAIN).write_text(text, "utf-8")
         np.save(draft / DATA, np.array(tables, dtype=object), allow_pickle=True)
-        about = {**asdict(published), "look": asdict(look), "name": "CSS3D-R"}
+        about = {
+            **asdict(published), "look": asdict(look), "name": "CSS3D-R",
+            "ceiling": {name: ceiling(found) for name, found in plans.items()},
+        }  # fmt: skip
         (draft / "about.json").write_text(json.dumps(about, indent=1), "utf-8")
         (draft / "README.md").write_text(_ABOUT.format(look=look, found=published), "utf-8")
     return published
@@ -246,6 +250,9 @@ compared. {look.bases:,} base scenes a split, pictures of {look.width} × {look.
 - `{data}`: the layout of the original, a pickle.
 - `{plain}`: the same as JSON, which is what crosslens reads.
 - `images/css_{{split}}_{{number}}.png`
+
+`about.json` tells under `ceiling` how often anybody could be right at first: what to add is often
+not said.
 
 Scenes {found.scenes}, pixels {found.pixels} (SHA-256). Free to use under the Apache License 2.0.
 """.replace("{data}", DATA).replace("{plain}", PLAIN)

@@ -1,3 +1,4 @@
+import json
 from collections import Counter, defaultdict
 
 import numpy as np
@@ -8,10 +9,13 @@ from crosslens.corpora.composed_sources import open_composed
 from crosslens.errors import InvalidRequest
 from crosslens.sample.css3d import DATA, PLAIN, Look, pictures, publish
 from crosslens.sample.css3d import plan as plan_set
+from crosslens.sample.css3d_ceiling import ceiling
 from crosslens.sample.css3d_render import draw
 from crosslens.sample.css3d_scenes import (
     CONDITION_A,
     CONDITION_B,
+    Asked,
+    Plan,
     Thing,
     Wish,
     applied,
@@ -97,6 +101,19 @@ def test_a_wish_means_exactly_one_thing():
     assert applied(same, scene, rng, CONDITION_B) is None
 
 
+def test_what_is_not_said_can_only_be_guessed():
+    ball, cylinder = GREY_BALL, Thing(8, "cylinder", "green", "small")
+    base = (RED_CUBE,)
+    scenes = (base, (RED_CUBE, ball), (RED_CUBE, cylinder), (RED_CUBE, ball), ())
+    vague = Asked(Wish("add", (("size", "small"),)), (0,), (1,))
+    plain = Asked(Wish("add", (("colour", "green"),)), (0,), (2,))
+    gone = Asked(Wish("remove", (("shape", "cube"),)), (0,), (4,))
+    found = ceiling(Plan(scenes, (vague, plain, gone)))
+    assert found["add"] == pytest.approx(3 / 4)  # two scenes of one label are one answer
+    assert found["remove"] == 1
+    assert found["all"] == pytest.approx(5 / 6)
+
+
 def test_a_label_is_the_same_in_whatever_order_things_stand():
     assert label((RED_CUBE, GREY_BALL)) == label((GREY_BALL, RED_CUBE))
 
@@ -134,6 +151,8 @@ def test_the_set_is_written_in_the_layout_of_the_original_and_read_back(folder):
     assert found.languages() == ("en", "zh")
     assert {wish.kind for wish in found.wishes} == {"add", "remove", "make"}
     assert found.about["name"] == "CSS3D-R"
+    limits = json.loads((folder / "about.json").read_text("utf-8"))["ceiling"]
+    assert all(limits[split]["add"] < 1 == limits[split]["remove"] for split in limits)
 
 
 def test_the_full_set_has_the_counts_of_the_original():
