@@ -17,7 +17,9 @@ if TYPE_CHECKING:  # drivers take a while to import, and most tests need none
     from dashvector_stand_in import StandIn
     from milvus_server import MilvusServer
 
-hypothesis.settings.register_profile("unhurried", deadline=None)  # machines may be busy
+hypothesis.settings.register_profile(  # machines may be busy
+    "unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("unhurried")
 
 _corners = count(1)
