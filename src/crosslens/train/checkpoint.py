@@ -6,7 +6,7 @@ import io
 import json
 import pickle
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import MISSING, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -108,10 +108,11 @@ class RunFolder:
 
         Raises:
             Conflict: something that decides the outcome differs; the message names it.
+            InvalidRequest: the run has settings that are not known here.
         """
         about = self.about()
-        ours = json.loads(json.dumps({**config.to_json(), "data": dict(provenance)}))
-        theirs = {**_defaults(config), **about["train"], "data": about["provenance"]}
+        ours = _plain(config, provenance)
+        theirs = _plain(type(config).from_json(about["train"]), about["provenance"])
         for name in sorted(set(ours) - set(free)):
             if ours[name] != theirs.get(name):
                 raise Conflict(
@@ -256,8 +257,10 @@ def restore(model: DualEncoder, weights: Mapping[str, Tensor], *, where: Path) -
         raise InvalidRequest(f"the weights in {where} do not fit its {CONFIG}: {exc}") from exc
 
 
-def _defaults(config: Training) -> dict[str, Any]:
-    return {f.name: f.default for f in fields(config) if f.default is not MISSING}
+def _plain(config: Training, provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """Give settings and data as they are after they were written and read."""
+    found: dict[str, Any] = json.loads(json.dumps({**config.to_json(), "data": dict(provenance)}))
+    return found
 
 
 def _rows(lines: Iterable[str]) -> Iterable[dict[str, Any]]:
