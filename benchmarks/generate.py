@@ -54,12 +54,13 @@ FEWEST = 16  # a source wants some products to train on; they are not asked for
 SEED, WORDS_SEED = 98, 6
 COLUMNS = 10
 DRAW_ONE = """
-import resource, sys
+import sys
 from pathlib import Path
 from crosslens.generate.onnx import OnnxGenerator
 from crosslens.generate.wish import Wish
 next(OnnxGenerator(Path(sys.argv[1])).draw(Wish("red mug", steps=int(sys.argv[2]))))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+lines = Path("/proc/self/status").read_text().splitlines()
+print(next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")))
 """
 
 

@@ -1,7 +1,7 @@
 """
 Teach a judge of drawings to name the category, colour and pattern of a picture.
 
-    python benchmarks/judge.py JUDGE --products 6000 --passes 12
+    python benchmarks/judge.py JUDGE --products 6000 --passes 10
 
 A judge shares nothing with the encoder or the generator that it is for: it is another network
 (plain 3 × 3 convolutions over 4 × 4 pixels, pooled), taught from another seed, on products of its
@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--products", type=int, default=6000)
     parser.add_argument("--held-out", type=int, default=500)
-    parser.add_argument("--passes", type=int, default=12)
+    parser.add_argument("--passes", type=int, default=10)
     asked = parser.parse_args()
     torch.manual_seed(SEED)
     config = RenderConfig(products=asked.products, validation=asked.held_out, seed=SEED)

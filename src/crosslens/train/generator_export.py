@@ -113,8 +113,10 @@ def rounded(model: Any) -> Any:
 
 def _in_bytes(table: Floats) -> tuple[NDArray[np.int8], Floats]:
     """Write a table [R, C] as whole numbers from -127 to 127, and the scale [R, 1] of each row."""
-    scale = np.maximum(np.abs(table).max(1, keepdims=True), 1e-8) / np.float32(127)
-    return np.rint(table / scale).astype(np.int8), scale.astype(np.float32)
+    largest = np.maximum(np.abs(table).max(1, keepdims=True), 1e-3)
+    # As float16, because that is how the graph will store it.
+    scale = (largest / 127).astype(np.float16).astype(np.float32)
+    return np.rint(table / scale).clip(-127, 127).astype(np.int8), scale
 
 
 def _store_in_bytes(proto: onnx.ModelProto, name: str) -> None:
@@ -200,8 +202,11 @@ def _flow(codec: Codec, generator: Generator) -> tuple[Graph, Trials]:
     def trial(count: int, tokens: int) -> tuple[Tensor, ...]:
         ids, mask = _tokens(generator, count, tokens)
         noise = torch.Generator().manual_seed(tokens)
-        codes = torch.randn(count, *codec.spread.shape, generator=noise)
         time = torch.rand(count, generator=noise)
+        t = time[:, None, None]
+        # As large as codes are at that time: larger ones would show errors that no drawing has.
+        size = (t.square() * generator.flow.spread.square() + (1 - t).square()).sqrt()
+        codes = size * torch.randn(count, *codec.spread.shape, generator=noise)
         pose = torch.arange(count) % len(generator.flow.poses)
         with torch.no_grad():
             return codes, time, generator.reader(ids, mask), mask, pose

@@ -51,11 +51,12 @@ class Flow(nn.Module):
     Codes at a time between noise (0) and picture (1), and read words → their velocity.
 
     Attributes:
-        spread: [places, components], the standard deviation of codes.
+        spread, variance: [places, components], the standard deviation of codes, and its square.
         weight: [places, components], how much an error shows in a picture.
     """
 
     spread: Tensor
+    variance: Tensor
     weight: Tensor
 
     def __init__(self, config: FlowConfig, codec: Codec, reader: Reader) -> None:
@@ -63,6 +64,8 @@ class Flow(nn.Module):
         width = config.width
         places, components = codec.spread.shape
         self.register_buffer("spread", codec.spread.clone())
+        # Kept, for a graph to store it rounded as here, and not the square of what was rounded.
+        self.register_buffer("variance", codec.spread.square(), persistent=False)
         shown = codec.spread * codec.scale
         self.register_buffer("weight", shown / shown.mean())
         self.fold = Fold(round(places**0.5), config.fold)
@@ -104,9 +107,8 @@ class Flow(nn.Module):
     def guess(self, codes: Tensor, time: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Give the best linear velocity, how uncertain it is, and codes of even size."""
         t = time[:, None, None]
-        variance = self.spread.square()
-        whole = t.square() * variance + (1 - t).square()
-        linear = (t * variance - (1 - t)) / whole * codes
+        whole = t.square() * self.variance + (1 - t).square()
+        linear = (t * self.variance - (1 - t)) / whole * codes
         return linear, self.spread * whole.rsqrt(), codes * whole.rsqrt()
 
     def learned(
