@@ -22,7 +22,7 @@ from fakes import jpeg
 from fleet import Fleet
 
 _AGAIN_S = 0.15
-_SETTLE_S = 180.0
+_SETTLE_S = 300.0
 
 
 @dataclass
