@@ -197,7 +197,7 @@ def visit(chromium: Any, shop: Shop) -> Iterator[Any]:
             color_scheme="dark" if dark else "light",
             reduced_motion="reduce",
         )
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(60_000)
         contexts.append(context)
         visitors.append(Visitor(context.new_page(), shop.page_url))
         return visitors[-1]

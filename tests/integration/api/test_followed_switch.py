@@ -46,7 +46,7 @@ def process(folder: Path, name: str, *, working: bool) -> Iterator[TestClient]:
 
 
 def settled(http: TestClient) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 150
     while True:
         changes = http.get("/ready").json()["checks"]["changes"]
         if not changes["waiting"] + changes["leased"]:
@@ -65,7 +65,7 @@ def test_a_switch_by_one_process_fails_no_search_and_parks_no_change_of_the_othe
         settled(one)
         task = one.post("/model/second/use", json={"purpose": "cross-modal"})
         assert task.status_code == 202, task.text
-        until, n = time.monotonic() + 60, 20
+        until, n = time.monotonic() + 150, 20
         while one.get(task.headers["location"]).json()["state"] in ("waiting", "running"):
             assert one.post("/product", json={"title": f"red {n}"}).status_code == 201
             for http in (one, other):
