@@ -33,8 +33,8 @@ def draw(visitor: Any, said: str, pictures: int = 2) -> list[str]:
 def drawn(visitor: Any, said: str, pictures: int) -> list[str]:
     visitor.page.get_by_role("heading", name=said, exact=True).wait_for()
     cards = visitor.page.locator(".made .card img")
-    visitor.within(15, lambda: cards.count() == pictures)
-    visitor.within(10, lambda: cards.last.evaluate("n => n.naturalWidth > 0"))
+    visitor.within(60, lambda: cards.count() == pictures)
+    visitor.within(60, lambda: cards.last.evaluate("n => n.naturalWidth > 0"))
     return [cards.nth(n).get_attribute("src") for n in range(pictures)]
 
 
@@ -104,7 +104,7 @@ def test_a_seed_is_kept_or_changed_and_what_was_drawn_is_remembered(visitor: Any
     assert "seed=" in visitor.page.url
     visitor.page.get_by_role("button", name="Another seed").click()
     cards = visitor.page.locator(".made .card img")
-    visitor.within(15, lambda: cards.count() == 1 and cards.get_attribute("src") != before[1])
+    visitor.within(60, lambda: cards.count() == 1 and cards.get_attribute("src") != before[1])
     assert "seed=" not in visitor.page.url
     recent = visitor.page.get_by_role("link", name="blue umbrella, 2 drawn")
     recent.click()
@@ -120,7 +120,7 @@ def test_a_long_drawing_shows_how_far_it_is_and_is_stopped(visitor: Any) -> None
     words(visitor).press("Enter")
     visitor.page.get_by_text(re.compile(r"Picture \d of 10")).wait_for()
     bar = visitor.page.locator(".drawing progress")
-    visitor.within(15, lambda: bar.evaluate("n => n.value") > 0)
+    visitor.within(60, lambda: bar.evaluate("n => n.value") > 0)
     visitor.page.get_by_role("button", name="Stop").click()
     visitor.page.get_by_text("Stopped before it was done").wait_for()
     draw(visitor, "mug", 1)
@@ -223,9 +223,9 @@ def test_a_search_looks_for_what_its_words_are_imagined_as(visitor: Any) -> None
     visitor.page.get_by_label("Imagine it").check()
     visitor.found("imagine=1")
     picture = visitor.page.locator(".imagined img")
-    visitor.within(10, lambda: picture.evaluate("n => n.naturalWidth > 0"))
+    visitor.within(60, lambda: picture.evaluate("n => n.naturalWidth > 0"))
     visitor.page.get_by_role("button", name="Why").first.click()
     visitor.page.get_by_text("picture ↔ picture").first.wait_for()
     visitor.page.get_by_role("link", name="Draw more like it").click()
-    visitor.within(10, lambda: "/draw" in visitor.page.url)
+    visitor.within(60, lambda: "/draw" in visitor.page.url)
     assert words(visitor).input_value() == "red hat"
