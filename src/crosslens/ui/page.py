@@ -106,6 +106,30 @@ def guarded(visit: Visit, draw: Callable[[], None]) -> None:
         _trouble(visit, exc.message, exc.hint or "")
 
 
+def redrawn(
+    visit: Visit,
+    busy: str,
+    draw: Callable[[bool], None],
+    *,
+    busy_s: float,
+    calm_s: float | None = None,
+) -> None:
+    """
+    Draw again and again by itself, and say whether something is under way.
+
+    Args:
+        busy: the key under which the session holds whether it is.
+        busy_s: seconds between two drawings while it is.
+        calm_s: the same while it is not; None: draw once.
+    """
+    under_way = bool(st.session_state.get(busy))
+
+    def once() -> None:
+        guarded(visit, lambda: draw(under_way))
+
+    st.fragment(once, run_every=busy_s if under_way else calm_s)()
+
+
 def _locked(visit: Visit) -> None:
     parts.show("door", {"texts": visit.say.all()})
 

@@ -13,7 +13,7 @@ from crosslens.client.calls import Details, Paging, ProductEdits
 from crosslens.errors import CrosslensError, NotFound, OutOfDate
 from crosslens.ui import parts, shown
 from crosslens.ui.house import house
-from crosslens.ui.page import guarded
+from crosslens.ui.page import redrawn
 from crosslens.ui.visit import Page, Visit
 from crosslens.ui.words import Texts
 
@@ -161,12 +161,7 @@ class Shelf:
 
 def show(visit: Visit) -> None:
     """Draw the page; while something is under way, again and again."""
-    busy = bool(st.session_state.get("shelf_busy"))
-
-    def draw() -> None:
-        guarded(visit, lambda: _draw(visit, busy))
-
-    st.fragment(draw, run_every=AGAIN_S if busy else None)()
+    redrawn(visit, "shelf_busy", lambda busy: _draw(visit, busy), busy_s=AGAIN_S)
 
 
 def _draw(visit: Visit, busy: bool) -> None:

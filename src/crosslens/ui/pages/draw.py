@@ -15,7 +15,7 @@ from crosslens.client import Client, GeneratorInfo, Task
 from crosslens.client.generating import Wish
 from crosslens.errors import CrosslensError, NotFound, Unauthenticated, Unavailable
 from crosslens.ui import parts, shown, wanted
-from crosslens.ui.page import guarded
+from crosslens.ui.page import redrawn
 from crosslens.ui.visit import Page, Visit
 from crosslens.ui.wanted import MOST, MOST_WORDS, SEEDS, Wanted
 from crosslens.ui.words import Texts
@@ -115,12 +115,7 @@ _TROUBLE = {  # code of an error → what to say
 
 def show(visit: Visit) -> None:
     """Draw the page; while a picture is being drawn, again and again."""
-    busy = bool(st.session_state.get("draw_busy"))
-
-    def draw() -> None:
-        guarded(visit, lambda: _draw(visit, busy))
-
-    st.fragment(draw, run_every=AGAIN_S if busy else None)()
+    redrawn(visit, "draw_busy", lambda busy: _draw(visit, busy), busy_s=AGAIN_S)
 
 
 def _draw(visit: Visit, busy: bool) -> None:

@@ -10,7 +10,7 @@ import streamlit as st
 from crosslens.client import Client, DuplicateCluster, Product, Task
 from crosslens.errors import CrosslensError, Forbidden, OutOfDate, Unauthenticated, Unavailable
 from crosslens.ui import parts, shown
-from crosslens.ui.page import guarded
+from crosslens.ui.page import redrawn
 from crosslens.ui.visit import Page, Visit
 from crosslens.ui.words import Texts
 
@@ -92,12 +92,7 @@ TEXTS: Texts = {
 
 def show(visit: Visit) -> None:
     """Draw the page; while a scan is under way, again and again."""
-    busy = bool(st.session_state.get("duplicates_busy"))
-
-    def draw() -> None:
-        guarded(visit, lambda: _draw(visit, busy))
-
-    st.fragment(draw, run_every=AGAIN_S if busy else None)()
+    redrawn(visit, "duplicates_busy", lambda busy: _draw(visit, busy), busy_s=AGAIN_S)
 
 
 def _draw(visit: Visit, busy: bool) -> None:

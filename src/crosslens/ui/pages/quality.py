@@ -12,7 +12,7 @@ from crosslens.client import Client, EvaluationRun, Task
 from crosslens.client.tending import Evaluation
 from crosslens.errors import CrosslensError, NotFound, Unauthenticated, Unavailable
 from crosslens.ui import parts
-from crosslens.ui.page import guarded
+from crosslens.ui.page import redrawn
 from crosslens.ui.pages.search import TEXTS as SEARCH
 from crosslens.ui.visit import Page, Visit
 from crosslens.ui.words import Texts
@@ -98,12 +98,7 @@ TEXTS: Texts = {
 
 def show(visit: Visit) -> None:
     """Draw the page; while a run is under way, again and again."""
-    busy = bool(st.session_state.get("quality_task"))
-
-    def draw() -> None:
-        guarded(visit, lambda: _draw(visit))
-
-    st.fragment(draw, run_every=BUSY_S if busy else None)()
+    redrawn(visit, "quality_task", lambda _: _draw(visit), busy_s=BUSY_S)
 
 
 def _draw(visit: Visit) -> None:

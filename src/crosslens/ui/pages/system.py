@@ -11,7 +11,7 @@ import streamlit as st
 from crosslens.client import Client, Readiness, Task, TrafficStep
 from crosslens.errors import CrosslensError, Unauthenticated, Unavailable
 from crosslens.ui import parts
-from crosslens.ui.page import guarded
+from crosslens.ui.page import redrawn
 from crosslens.ui.visit import Page, Visit
 from crosslens.ui.words import Texts
 
@@ -110,12 +110,7 @@ TEXTS: Texts = {
 
 def show(visit: Visit) -> None:
     """Draw the page, again and again."""
-    busy = bool(st.session_state.get("system_busy"))
-
-    def draw() -> None:
-        guarded(visit, lambda: _draw(visit, busy))
-
-    st.fragment(draw, run_every=BUSY_S if busy else CALM_S)()
+    redrawn(visit, "system_busy", lambda busy: _draw(visit, busy), busy_s=BUSY_S, calm_s=CALM_S)
 
 
 def _draw(visit: Visit, busy: bool) -> None:
