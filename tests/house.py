@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from crosslens.catalog.clock import Clock
 from crosslens.catalog.editing import Editor
 from crosslens.catalog.memory import MemoryCatalog, MemoryMedia
 from crosslens.catalog.product import Product, ProductFields
@@ -28,7 +29,7 @@ ATTRIBUTES = {"colour": AttributeType.KEYWORD, "price": AttributeType.NUMBER}
 class House:
     """Parts that can be swapped one by one."""
 
-    clock: FakeClock = field(default_factory=FakeClock)
+    clock: Clock = field(default_factory=FakeClock)
     pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4))
 
     def __post_init__(self) -> None:

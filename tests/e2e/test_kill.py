@@ -47,6 +47,11 @@ def stored(home: Path) -> int:
     if not (home / "catalog.db").exists():
         return 0
     with closing(sqlite3.connect(home / "catalog.db")) as connection:
+        made = (
+            "SELECT 1 FROM sqlite_master WHERE name = 'products'"  # killed before its tables were
+        )
+        if connection.execute(made).fetchone() is None:
+            return 0
         return connection.execute("SELECT count(*) FROM products WHERE NOT retired").fetchone()[0]
 
 

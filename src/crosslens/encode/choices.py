@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-from crosslens.values import Space
+if TYPE_CHECKING:
+    from crosslens.values import Space  # brings numpy, which `crosslens --help` does without
 
-Spaces: TypeAlias = tuple[tuple[Space, ...], tuple[Space, ...]]
+Spaces: TypeAlias = "tuple[tuple[Space, ...], tuple[Space, ...]]"
 """Spaces of the text collection and of the picture collection, as in an IndexSpec."""
 
 PURPOSES: Final = ("cross_modal", "text", "looks")

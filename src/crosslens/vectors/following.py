@@ -40,16 +40,22 @@ GenerationT = TypeVar("GenerationT", bound=AnyGeneration)
 def following(
     call: Callable[Concatenate[_Index, _P], _R],
 ) -> Callable[Concatenate[_Index, _P], _R]:
-    """Repeat a call whose collection is gone, if another generation is live by now."""
+    """
+    Repeat a call that failed over a generation which is no longer the live one.
+
+    Calls run side by side, and any of them may be the first to notice: what counts is the
+    generation that a call began with.
+    """
 
     @functools.wraps(call)
     def followed(self: _Index, *args: _P.args, **kwargs: _P.kwargs) -> _R:
-        try:
-            return call(self, *args, **kwargs)
-        except CollectionGone:
-            if not self.moved():
-                raise
-            return call(self, *args, **kwargs)
+        while True:
+            begun = self.generation
+            try:
+                return call(self, *args, **kwargs)
+            except Exception as exc:
+                if not self.left(begun, look=isinstance(exc, CollectionGone)):
+                    raise
 
     return cast("Callable[Concatenate[_Index, _P], _R]", followed)
 
@@ -81,30 +87,37 @@ class Following(ABC, Generic[GenerationT]):
         """Turn to whichever generation is live from now on; see `latest`."""
         self._latest = latest
 
-    def moved(self) -> bool:
-        """Turn to the generation that is live now; say whether it is another one."""
-        former = self.generation
-        if self._latest is not None:
-            self.generation = self._latest(former)
-        return self.generation.name != former.name
+    def left(self, begun: GenerationT, *, look: bool = True) -> bool:
+        """
+        Say whether a generation is no longer the one in use.
+
+        Args:
+            look: whether to turn to the one that is live now first.
+        """
+        if look and self._latest is not None:
+            self.generation = self._latest(self.generation)
+        return self.generation.name != begun.name
 
     @following
     def upsert(self, rows: Sequence[ProductRows]) -> None:
         """Write products, pictures first; see VectorIndex."""
         latest = list({row.product_id: row for row in rows}.values())
-        with self._writing:
-            self._write(latest)
-            while self.moved():
-                self._write(latest)
+        self._everywhere(lambda: self._write(latest))
 
     @following
     def delete(self, product_ids: Sequence[int]) -> None:
         """Forget products, pictures first; unknown ids are no error."""
         known = list(dict.fromkeys(product_ids))
+        self._everywhere(lambda: self._erase(known))
+
+    def _everywhere(self, write: Callable[[], None]) -> None:
+        """Write, and again to each generation that becomes live meanwhile."""
         with self._writing:
-            self._erase(known)
-            while self.moved():
-                self._erase(known)
+            while True:
+                begun = self.generation  # a search beside may turn to the next before we look
+                write()
+                if not self.left(begun):
+                    return
 
     def close(self) -> None:
         """Wait for a running write; the connection belongs to the store."""

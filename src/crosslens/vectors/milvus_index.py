@@ -72,13 +72,6 @@ class MilvusIndex(Following[Generation]):
         self._unflushed = 0
         self._gate = _Gate()
 
-    def moved(self) -> bool:
-        """Turn to the generation that is live now; say whether it is another one."""
-        if not super().moved():
-            return False
-        self._keywords = keywords_of(self._milvus)
-        return True
-
     @following
     def nearest(
         self, query: Vectors, modality: Modality, *, limit: int, where: Filter | None = None

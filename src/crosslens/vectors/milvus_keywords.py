@@ -37,7 +37,7 @@ Rated: TypeAlias = tuple[Any, float]
 
 
 class Keywords(Protocol):
-    """How words are kept and found; one per generation."""
+    """How words are kept and found, in whichever collection."""
 
     def declare(self, milvus: Connection, schema: Any, graphs: Any) -> None:
         """Add columns and indexes to those of a new text collection."""
@@ -129,7 +129,7 @@ class ByCounting:
 
     def __init__(self, milvus: Connection) -> None:
         self._milvus = milvus
-        self._corpus: tuple[Corpus, float] | None = None
+        self._last: _Counted | None = None
 
     def declare(self, milvus: Connection, schema: Any, graphs: Any) -> None:
         """Add the list and its length."""
@@ -161,8 +161,9 @@ class ByCounting:
 
     def changed(self) -> None:
         """Count a small collection again before the next question."""
-        if self._corpus is not None and self._corpus[0].documents < _MOST_ROWS:
-            self._corpus = None
+        last = self._last
+        if last is not None and last.corpus.documents < _MOST_ROWS:
+            self._last = None
 
     def _holders(self, name: str, asked: Sequence[int]) -> _Holders:
         condition = _any_of(asked)
@@ -178,13 +179,13 @@ class ByCounting:
 
     def _counted(self, name: str, *, at_least: int) -> Corpus:
         """Count rows and words; of many rows a part tells the mean length, once a minute."""
-        kept = self._corpus
-        if kept is None or kept[0].documents < at_least or monotonic() - kept[1] > _KEPT_S:
+        last = self._last
+        if last is None or not last.holds(name, at_least=at_least):
             lengths = [row[LENGTH] for row in self._query(name, "", LENGTH)]
             rows = len(lengths) if len(lengths) < _MOST_ROWS else self._count(name, "")
-            kept = Corpus(rows, sum(lengths) / max(1, len(lengths))), monotonic()
-            self._corpus = kept
-        return kept[0]
+            corpus = Corpus(rows, sum(lengths) / max(1, len(lengths)))
+            self._last = last = _Counted(name, corpus, monotonic())
+        return last.corpus
 
     def _count(self, name: str, where: str) -> int:
         return int(self._ask(name, where, ["count(*)"])[0]["count(*)"])
@@ -196,6 +197,20 @@ class ByCounting:
         level = self._milvus.consistency
         wanted = {"filter": where, "output_fields": columns, "consistency_level": level}
         return self._milvus.ask("query", name, **wanted, **limits)
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """What was counted of a collection, and when."""
+
+    name: str
+    corpus: Corpus
+    at: float
+
+    def holds(self, name: str, *, at_least: int) -> bool:
+        """Say whether it still tells of a collection with so many rows."""
+        fresh = monotonic() - self.at <= _KEPT_S
+        return fresh and self.name == name and self.corpus.documents >= at_least
 
 
 @dataclass(frozen=True, slots=True)
