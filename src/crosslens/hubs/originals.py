@@ -59,7 +59,9 @@ class OriginalModel(nn.Module):
         super().__init__()
         self.config = config
         self.visual = visual
-        self.bert = transformers.ChineseCLIPTextModel(config.text_config, add_pooling_layer=False)
+        self.bert: nn.Module = transformers.ChineseCLIPTextModel(
+            config.text_config, add_pooling_layer=False
+        )
         width = int(config.text_config.hidden_size)
         self.text_projection = nn.Parameter(torch.zeros(width, int(config.projection_dim)))
 

@@ -39,7 +39,7 @@ def load_processor(folder: ModelFolder) -> Any:
         )
     try:
         with quiet():
-            return AutoImageProcessor.from_pretrained(  # type: ignore[no-untyped-call]
+            return AutoImageProcessor.from_pretrained(
                 str(folder.path), local_files_only=True, trust_remote_code=False, backend="pil"
             )
     except Exception as exc:
