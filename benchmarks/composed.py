@@ -29,6 +29,7 @@ from crosslens.train.composer_data import Material, over_vectors
 from crosslens.train.composer_lesson import Questions, questions
 from crosslens.train.composer_shop import rendered_wishes
 from crosslens.values import Floats, Space, Vectors
+from crosslens.wiring.models import BUILT_IN, COMPOSERS
 
 
 def ways(
@@ -104,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         else:
             found = open_composed(asked.path, asked.split)
             material = over_vectors(found, model.pictures, model.words, asked.cache)
-        built_in = Path(wiring.crosslens.bundled.__file__).parent / "composers"
+        built_in = BUILT_IN / COMPOSERS
         folder = asked.composer or find([built_in], model.space)
         composer = None if folder is None else load(folder)
         reports = measured(replace(material), model.space, composer)
