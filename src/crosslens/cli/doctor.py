@@ -43,8 +43,7 @@ def _findings(app: App) -> list[Finding]:
 
     def bundle(name: str) -> Finding:
         report = app.bundle(name).check()
-        detail = f"{report.compared} golden vectors, largest difference {report.max_difference:.1e}"
-        return checkup.Finding(name, report.passed, detail, "install the bundle again")
+        return checkup.Finding(name, report.passed, str(report), "install the bundle again")
 
     def replaced() -> checkup.Finding:
         pairs = ((app.named[purpose], name) for purpose, name in app.chosen.items())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import typer
 
 from crosslens.cli.progress import progress
 from crosslens.cli.screen import Json, opened, print_json, settle
-from crosslens.errors import StorageFull
+from crosslens.disk import explained
 
 
 def generate(
@@ -41,6 +42,7 @@ def generate(
 
     chosen = secrets.randbelow(SEEDS) if seed is None else seed
     wish = Wish(prompt, negative, n, size, steps, guidance, chosen)
+    _require_writable(out)
     with opened(context) as app:
         with progress(None) as move:
             made = app.studio.draw(
@@ -65,10 +67,14 @@ def generate(
         print(f"product {added}")
 
 
+def _require_writable(folder: Path) -> None:
+    """Notice a folder that takes no files before the work, not after it."""
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+
+
 def _written(file: Path, content: bytes) -> Path:
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
+    with explained(file):
         file.write_bytes(content)
-    except OSError as exc:
-        raise StorageFull(f"{file} cannot be written: {exc.strerror or exc}") from exc
     return file

@@ -140,11 +140,7 @@ def _checked(app: App, name: str) -> dict[str, Any]:
         report = app.bundle(name).check()
     except CrosslensError as exc:
         return {"name": name, "ok": False, "detail": exc.message}
-    detail = (
-        f"{report.compared} vectors, largest difference {report.max_difference:.1e} "
-        f"(allowed {report.tolerance:.0e})"
-    )
-    return {"name": name, "ok": report.passed, "detail": detail}
+    return {"name": name, "ok": report.passed, "detail": str(report)}
 
 
 def _print_nested(value: dict[str, Any], indent: str = "") -> None:

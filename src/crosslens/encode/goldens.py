@@ -119,6 +119,14 @@ class CheckReport:
         """Whether the bundle is what its exporter measured; false where nothing was compared."""
         return self.compared > 0 and self.max_difference <= self.tolerance  # false for NaN
 
+    def __str__(self) -> str:
+        if not self.compared:
+            return "no goldens to compare with"
+        return (
+            f"{self.compared} golden vectors, largest difference {self.max_difference:.1e} "
+            f"(allowed {self.tolerance:.0e})"
+        )
+
     def require(self, name: str) -> None:
         """
         Stop at a failed check.

@@ -56,3 +56,10 @@ def test_what_cannot_be_drawn_is_refused(
     assert ran.code in (1, 2)
     assert said in ran.err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_takes_no_files_is_noticed_before_drawing(shell: Shell, tmp_path: Path):
+    (tmp_path / "file").write_bytes(b"")
+    ran = shell("generate", "shoe", "--generator", "no such", "--out", tmp_path / "file" / "new")
+    assert ran.code == 1
+    assert "cannot be written: Not a directory" in ran.err

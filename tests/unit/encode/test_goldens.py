@@ -71,6 +71,7 @@ def test_a_missing_tower_is_left_out() -> None:
 def test_no_goldens_prove_nothing() -> None:
     report = check_goldens(Goldens(), text=TEXT, pictures=PICTURES)
     assert (report.compared, report.worst_cosine, report.passed) == (0, 1.0, False)
+    assert str(report) == "no goldens to compare with"
     with pytest.raises(BrokenBundle, match="bundle fake has no goldens"):
         report.require("fake")
 
