@@ -3,40 +3,22 @@
 from __future__ import annotations
 
 import torch
-from tokenizers import Tokenizer
 from torch import Tensor
 
-from crosslens.train.batches import Batch, BatchMaker, Views
-from crosslens.train.config import TrainConfig
+from crosslens.train.batches import Batch, BatchMaker
 from crosslens.train.lessons import Verdict
 from crosslens.train.losses import both_ways, name_attributes, same_meaning, same_product
 from crosslens.train.model import DualEncoder
-from crosslens.train.source import Source
 from crosslens.train.validate import validate
 
 LENGTHS = 4  # groups of texts of similar length
 
 
 class EncoderLesson:
-    """
-    Teaches a dual encoder; a `Lesson`.
+    """Teaches a dual encoder with the batches of a maker; a `Lesson`."""
 
-    Args:
-        views: how pictures are seen; disturbed anew in each step unless said.
-    """
-
-    def __init__(
-        self,
-        source: Source,
-        tokenizer: Tokenizer,
-        config: TrainConfig,
-        *,
-        views: Views | None = None,
-    ) -> None:
-        self._source = source
-        self._tokenizer = tokenizer
-        self._config = config
-        self._maker = BatchMaker(source, tokenizer, config, views=views)
+    def __init__(self, maker: BatchMaker) -> None:
+        self._maker = maker
 
     def make(self, step: int) -> Batch:
         """Draw, word and disturb the products of one step."""
@@ -60,7 +42,8 @@ class EncoderLesson:
 
     def judge(self, model: DualEncoder, step: int) -> Verdict:
         """Search the held-out products; the score is the share of first answers that are right."""
-        recalls = validate(model, self._tokenizer, self._source, gallery=self._config.gallery)
+        maker = self._maker
+        recalls = validate(model, maker.tokenizer, maker.source, gallery=maker.config.gallery)
         figures = {
             f"{name}/R@{depth}": value
             for name, found in recalls.items()
@@ -69,7 +52,7 @@ class EncoderLesson:
         return Verdict(sum(r.at_1 for r in recalls.values()) / max(1, len(recalls)), figures)
 
     def _weighed(self, losses: dict[str, Tensor], nothing: Tensor) -> Tensor:
-        config = self._config
+        config = self._maker.config
         weights = {
             "instance": config.instance_weight, "attributes": config.attribute_weight,
             "meaning": config.meaning_weight,

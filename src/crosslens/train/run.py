@@ -10,7 +10,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from crosslens.train.batches import Disturbed, vocabulary_texts
+from crosslens.train.batches import BatchMaker, Disturbed, vocabulary_texts
 from crosslens.train.checkpoint import LAST, RunFolder, Trained, load_trained, open_run, shape_of
 from crosslens.train.config import TrainConfig
 from crosslens.train.described import VECTORS, described
@@ -51,7 +51,7 @@ def train_encoder(
         run.start(config, _tokenizer(config, source, teacher), about=about)
     learner = _learner(config, run, source, teacher)
     views = described(learner.model, source, kept=run.path / VECTORS) if config.words_only else None
-    lesson = EncoderLesson(source, run.tokenizer(), config, views=views)
+    lesson = EncoderLesson(BatchMaker(source, run.tokenizer(), config, views=views))
     return run_lesson(learner, lesson, run=run, report=report)
 
 

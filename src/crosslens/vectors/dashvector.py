@@ -54,17 +54,6 @@ class DashVectorStore(OneLive[DashVectorIndex]):
         self._prefix = prefix
         self._training = training
         self._service = Connection(endpoint, key, timeout_s=timeout_s)
-        self._new = False
-
-    @property
-    def doubtful(self) -> bool:
-        """Say whether this process began the index and has not compared it yet."""
-        self.live()
-        return self._new
-
-    def trust(self) -> None:
-        """Say that the live index holds what the catalogue holds; see IndexStore."""
-        self._new = False
 
     def _found(self) -> DashVectorIndex:
         live = self._live_generation() or self._first()

@@ -57,17 +57,6 @@ class MilvusStore(OneLive[MilvusIndex]):
         self._graph = graph_of(graph).kind
         self._connect = functools.partial(Connection, uri, access=access)
         self._connection: Connection | None = None
-        self._new = False
-
-    @property
-    def doubtful(self) -> bool:
-        """Say whether this process began the index and has not compared it yet."""
-        self.live()
-        return self._new
-
-    def trust(self) -> None:
-        """Say that the live index holds what the catalogue holds; see IndexStore."""
-        self._new = False
 
     def _found(self) -> MilvusIndex:
         generation = self._pointed_at() or self._first()

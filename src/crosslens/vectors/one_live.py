@@ -26,6 +26,7 @@ class OneLive(ABC, Generic[IndexT]):
         self._index: IndexT | None = None
         self._live: LiveIndex | None = None
         self._draft: StoreDraft[IndexT] | None = None
+        self._new = False  # begun by this process, and not compared with the catalogue yet
         self._lock = threading.RLock()
 
     @abstractmethod
@@ -62,8 +63,9 @@ class OneLive(ABC, Generic[IndexT]):
 
     @property
     def doubtful(self) -> bool:
-        """Say no: what was acknowledged is kept, or nothing is."""
-        return False
+        """Say whether this process began the index and has not compared it yet."""
+        self.live()
+        return self._new
 
     @property
     def damage(self) -> Damage | None:
@@ -85,6 +87,7 @@ class OneLive(ABC, Generic[IndexT]):
 
     def trust(self) -> None:
         """Say that the live index holds what the catalogue holds; see IndexStore."""
+        self._new = False
 
     def wanted(self) -> IndexSpec:
         """Return the spec that drafts are built with."""
