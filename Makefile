@@ -12,7 +12,7 @@ TORCH := torch==2.13.0
 DEBIAN := mariadb-server-core postgresql chromium fonts-noto-cjk nginx-light prometheus
 REQUIRE ?=
 # processes that test side by side, a file each, each with servers of its own; 0: this one alone
-WORKERS ?= 0
+WORKERS ?= 2
 # a real server of Milvus, apart from what Python runs with: it has no dependencies
 MILVUS := $(VENV)/.milvus
 # renders the chart; npm has its program alone

@@ -2,7 +2,8 @@
 Imports that go on behind the door, one after the other.
 
 A job is a folder with what was uploaded and a file that says how far it is. Importing is
-idempotent, so a job that a stop or a crash interrupted is simply begun again.
+idempotent, so a job that a stop or a crash interrupted is simply begun again. Where processes
+share a catalogue, the folder is that of one of them, and the others read what it tells of it.
 """
 
 from __future__ import annotations
@@ -12,22 +13,24 @@ import re
 import secrets
 import shutil
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TextIO
 
+from crosslens.api.notices import Wording, notices
 from crosslens.api.uploads import safe_records
+from crosslens.catalog.board import Board, Note
 from crosslens.catalog.editing import Editor
 from crosslens.catalog.fetch import Fetcher
 from crosslens.corpora.mapping import ColumnMapping
 from crosslens.corpora.records import BadRecord
 from crosslens.corpora.sources import Source, open_source
-from crosslens.errors import Conflict, CrosslensError, NotFound, Overloaded
+from crosslens.errors import Conflict, CrosslensError, NotFound, Overloaded, Unavailable
 from crosslens.indexing.importing import Importer, Tally
 from crosslens.telemetry import logger
 
@@ -35,7 +38,9 @@ MOST_WAITING = 16
 KEPT = 200  # finished jobs that can be asked about
 SHOWN_BAD = 100
 _THREADS = 4
+_LANE = "import"
 _LEFT_OUT = "left-out.jsonl"
+_HIDDEN = frozenset({"path", "uploaded", "map"})  # of a job, from callers
 _ID = re.compile(r"[0-9a-f]{16}")
 
 
@@ -85,8 +90,7 @@ class Job:
 
     def shown(self) -> dict[str, Any]:
         """Return what callers may see."""
-        hidden = {"path", "uploaded", "map"}
-        return {name: value for name, value in asdict(self).items() if name not in hidden}
+        return {name: value for name, value in asdict(self).items() if name not in _HIDDEN}
 
 
 @dataclass(slots=True)
@@ -96,9 +100,16 @@ class _Begun:
 
 
 class ImportJobs:
-    """Keep, run and remember imports."""
+    """
+    Keep, run and remember imports.
 
-    def __init__(self, folder: Path, editor: Editor, fetcher: Fetcher) -> None:
+    Args:
+        board: where other processes tell of theirs, and read of this one's.
+    """
+
+    def __init__(
+        self, folder: Path, editor: Editor, fetcher: Fetcher, board: Board | None = None
+    ) -> None:
         self._folder = folder
         self._editor = editor
         self._fetcher = fetcher
@@ -108,6 +119,7 @@ class ImportJobs:
         self._closing = False
         self._thread = threading.Thread(target=self._run_all, name="import")
         self._log = logger("import")
+        self._notices = notices(board, _LANE, Wording(_note, _told), self._cancel_own)
 
     def start(self) -> None:
         """Go on with what was interrupted, then wait for more."""
@@ -116,6 +128,9 @@ class ImportJobs:
             if job.state in _OPEN:
                 self._set(job.job, state=State.WAITING)
                 self._queue.put(job.job)
+            else:
+                self._notices.say(job.job, job, at_once=True)
+        self._notices.start()
         self._thread.start()
 
     def stop(self) -> None:
@@ -125,6 +140,10 @@ class ImportJobs:
             begun.stop.set()
         self._queue.put(None)
         self._thread.join()
+        for job in self.own():
+            if job.state is State.WAITING:
+                self._set(job.job, state=State.INTERRUPTED)
+        self._notices.stop()
 
     def place(self) -> Path:
         """Make a folder for a new upload."""
@@ -141,6 +160,7 @@ class ImportJobs:
         Raises:
             InvalidRequest: it cannot; nothing is queued.
             Overloaded: enough jobs wait.
+            Unavailable: other processes cannot be told of it.
         """
         now = datetime.now(UTC).isoformat()
         job = Job(folder.name, source, str(path), uploaded, tuple(map), created=now)
@@ -151,6 +171,12 @@ class ImportJobs:
             if waiting >= MOST_WAITING:
                 raise Overloaded(f"{waiting} imports wait already", hint="try again later")
             self._jobs[job.job] = _Begun(job)
+        try:
+            self._notices.post(job.job, job)
+        except BaseException:
+            with self._lock:
+                del self._jobs[job.job]
+            raise
         self._save(job)
         self._queue.put(job.job)
         self._drop_old()
@@ -158,53 +184,78 @@ class ImportJobs:
 
     def get(self, job_id: str) -> Job:
         """
-        Say how far a job is.
+        Say how far a job is, here or in another process.
 
         Raises:
             NotFound: there is none, or it was long ago.
         """
-        return self._begun(job_id).job
+        job = self.of_own(job_id) or self._notices.elsewhere(job_id)
+        if job is None:
+            raise NotFound(f"there is no import {job_id[:40]!r}")
+        return job
 
-    def left_out(self, job_id: str) -> Path:
+    def of_own(self, job_id: str) -> Job | None:
+        """Say how far a job of this process is; None: it has none of that id."""
+        begun = self._jobs.get(job_id)
+        return None if begun is None else begun.job
+
+    def left_out(self, job_id: str) -> Path | Sequence[Mapping[str, Any]]:
         """
         Return the file of all that was left out so far, a JSON object per line.
 
+        Of a job of another process, the objects themselves, as long as it has told all of them.
+
         Raises:
             NotFound: there is no such job, or it has not begun.
+            Unavailable: it is another process that has the file.
         """
-        file = self._folder / self._begun(job_id).job.job / _LEFT_OUT
-        if not file.exists():
+        job = self.get(job_id)
+        file = self._folder / job.job / _LEFT_OUT
+        if file.exists():
+            return file
+        if self.of_own(job_id) is not None or job.state is State.WAITING:
             raise NotFound("the import has not begun, so nothing was left out")
-        return file
+        if job.failed > len(job.bad):
+            raise Unavailable(
+                f"the process that imports has the list of all {job.failed} that were left out",
+                hint="ask again, so that it is that one which answers",
+            )
+        return job.bad
 
-    def all(self) -> list[Job]:
-        """List jobs, newest first."""
+    def own(self) -> list[Job]:
+        """List the jobs of this process, newest first."""
         jobs = [begun.job for begun in list(self._jobs.values())]
         return sorted(jobs, key=lambda job: job.created, reverse=True)
 
+    def all(self) -> list[Job]:
+        """List the jobs of all processes, newest first."""
+        jobs = self._notices.all_elsewhere() | {job.job: job for job in self.own()}
+        return sorted(jobs.values(), key=lambda job: job.created, reverse=True)
+
     def cancel(self, job_id: str) -> Job:
         """
-        Stop a job after the batch at hand; what is stored stays.
+        Stop a job after the batch at hand, here or elsewhere; what is stored stays.
 
         Raises:
             NotFound: there is none.
             Conflict: it has ended already.
         """
-        begun = self._begun(job_id)
+        if self.of_own(job_id) is not None:
+            return self._cancel_own(job_id)
+        _require_open(self.get(job_id))
+        self._notices.call_off(job_id)
+        return self.get(job_id)
+
+    def _cancel_own(self, job_id: str) -> Job:
+        begun = self._jobs[job_id]
         with self._lock:
-            if begun.job.state not in _OPEN:
-                raise Conflict(f"the import is {begun.job.state} already")
+            _require_open(begun.job)
             begun.stop.set()
             if begun.job.state is State.WAITING:
                 begun.job = replace(begun.job, state=State.CANCELLED)
         self._save(begun.job)
+        self._notices.say(job_id, begun.job, at_once=True)
         return begun.job
-
-    def _begun(self, job_id: str) -> _Begun:
-        begun = self._jobs.get(job_id)
-        if begun is None:
-            raise NotFound(f"there is no import {job_id[:40]!r}")
-        return begun
 
     def _run_all(self) -> None:
         while (job_id := self._queue.get()) is not None and not self._closing:
@@ -259,6 +310,7 @@ class ImportJobs:
         begun = self._jobs[job_id]
         with self._lock:
             begun.job = replace(begun.job, **changes)
+            self._notices.say(job_id, begun.job, at_once="state" in changes)
         self._save(begun.job)
 
     def _save(self, job: Job) -> None:
@@ -271,11 +323,35 @@ class ImportJobs:
             self._log.warning("import not noted", job=job.job, error=str(exc))
 
     def _drop_old(self) -> None:
-        ended = [job for job in self.all() if job.state not in _OPEN]
+        ended = [job for job in self.own() if job.state not in _OPEN]
         for job in ended[KEPT:]:
             with self._lock:
                 self._jobs.pop(job.job, None)
             shutil.rmtree(self._folder / job.job, ignore_errors=True)
+
+
+def _require_open(job: Job) -> None:
+    if job.state not in _OPEN:
+        raise Conflict(f"the import is {job.state} already")
+
+
+def _note(job: Job) -> Note:
+    created = datetime.fromisoformat(job.created)
+    return Note(job.job, _LANE, created, job.shown(), ended=job.state not in _OPEN)
+
+
+def _told(note: Note) -> Job:
+    """Read a job from its note; that of a process which is gone waits for it."""
+    shown = [each.name for each in fields(Job) if each.name not in _HIDDEN]
+    known = {name: note.told[name] for name in shown if name in note.told}
+    exact = {"state": State(note.told["state"]), "bad": tuple(note.told["bad"])}
+    job = Job(**{**known, **exact, "path": "", "uploaded": True})
+    if not note.lost:
+        return job
+    if note.unwanted:
+        return replace(job, state=State.CANCELLED)
+    error = "the process that worked on it is gone; it goes on when that one starts again"
+    return replace(job, state=State.INTERRUPTED, error=error)
 
 
 def _saved(folder: Path) -> Iterator[Job]:

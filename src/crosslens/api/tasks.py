@@ -1,16 +1,25 @@
-"""Long work of the service itself: rebuilds, audits, evaluations; one at a time, with progress."""
+"""
+Long work of the service itself: rebuilds, audits, evaluations; one at a time, with progress.
+
+Where processes share a catalogue, each runs what it was asked for, and all can tell of it.
+"""
 
 from __future__ import annotations
 
+import json
 import secrets
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from queue import SimpleQueue
 from typing import Any, Literal, TypeAlias
 
+from crosslens.api.answers import written
+from crosslens.api.notices import Wording, notices
+from crosslens.catalog.board import Board, Note
 from crosslens.errors import Conflict, CrosslensError, NotFound, Overloaded
 from crosslens.telemetry import logger
 
@@ -75,9 +84,15 @@ class Task:
 
 
 class Tasks:
-    """Queue, run and remember work, until the service stops."""
+    """
+    Queue, run and remember work, until the service stops.
 
-    def __init__(self, name: str = "task") -> None:
+    Args:
+        name: of this sort of work.
+        board: where other processes tell of theirs, and read of this one's.
+    """
+
+    def __init__(self, name: str = "task", board: Board | None = None) -> None:
         self._tasks: dict[str, Task] = {}
         self._unwanted: set[str] = set()
         self._queue: SimpleQueue[tuple[str, Work] | None] = SimpleQueue()
@@ -85,9 +100,12 @@ class Tasks:
         self._closing = False
         self._thread = threading.Thread(target=self._run_all, name=name)
         self._log = logger(name)
+        wording = Wording(partial(_note, name), _told)
+        self._notices = notices(board, name, wording, self._cancel_own)
 
     def start(self) -> None:
         """Begin to work."""
+        self._notices.start()
         self._thread.start()
 
     def stop(self) -> None:
@@ -95,6 +113,10 @@ class Tasks:
         self._closing = True
         self._queue.put(None)
         self._thread.join()
+        for task in self.own():
+            if not task.ended:
+                self._fail(task.task, Stopped("the service stopped before this was begun"))
+        self._notices.stop()
 
     def submit(self, kind: Kind, work: Work, *, about: str = "") -> Task:
         """
@@ -102,6 +124,7 @@ class Tasks:
 
         Raises:
             Overloaded: enough waits already.
+            Unavailable: other processes cannot be told of it.
         """
         task = Task(secrets.token_hex(8), kind, about, created=_now())
         with self._lock:
@@ -110,40 +133,62 @@ class Tasks:
                 raise Overloaded(f"{waiting} tasks wait already", hint="try again later")
             self._tasks[task.task] = task
             self._drop_old()
+        try:
+            self._notices.post(task.task, task)
+        except BaseException:
+            with self._lock:
+                del self._tasks[task.task]
+            raise
         self._queue.put((task.task, work))
         return task
 
     def get(self, task_id: str) -> Task:
         """
-        Say how far a task is.
+        Say how far a task is, here or in another process.
 
         Raises:
-            NotFound: there is none, or it was before the service started.
+            NotFound: there is none, or it was long ago, or before the only process started.
         """
-        task = self._tasks.get(task_id)
+        task = self.of_own(task_id) or self._notices.elsewhere(task_id)
         if task is None:
             raise NotFound(f"there is no task {task_id[:40]!r}")
         return task
 
-    def all(self) -> list[Task]:
-        """List tasks, newest first."""
+    def of_own(self, task_id: str) -> Task | None:
+        """Say how far a task of this process is; None: it has none of that id."""
+        return self._tasks.get(task_id)
+
+    def own(self) -> list[Task]:
+        """List the tasks of this process, newest first."""
         return list(reversed(list(self._tasks.values())))
+
+    def all(self) -> list[Task]:
+        """List the tasks of all processes, newest first."""
+        elsewhere, own = self._notices.all_elsewhere(), self.own()
+        for task in own:
+            elsewhere.pop(task.task, None)
+        return sorted([*own, *elsewhere.values()], key=lambda task: task.created, reverse=True)
 
     def cancel(self, task_id: str) -> Task:
         """
-        Drop a task that waits, break off one that runs at its next step.
+        Drop a task that waits, break off one that runs at its next step; here or elsewhere.
 
         Raises:
             NotFound: there is none.
             Conflict: it has ended already.
         """
+        if self.of_own(task_id) is not None:
+            return self._cancel_own(task_id)
+        _require_open(self.get(task_id))
+        self._notices.call_off(task_id)
+        return self.get(task_id)
+
+    def _cancel_own(self, task_id: str) -> Task:
         with self._lock:
-            task = self.get(task_id)
-            if task.ended:
-                raise Conflict(f"the task is {task.state} already")
+            task = _require_open(self._tasks[task_id])
             self._unwanted.add(task_id)
             if task.state is State.WAITING:
-                self._tasks[task_id] = replace(task, state=State.CANCELLED, ended=_now())
+                self._change(task_id, state=State.CANCELLED, ended=_now())
             return self._tasks[task_id]
 
     def _run_all(self) -> None:
@@ -185,12 +230,40 @@ class Tasks:
 
     def _change(self, task_id: str, **changes: Any) -> None:
         if task_id in self._tasks:
-            self._tasks[task_id] = replace(self._tasks[task_id], **changes)
+            task = self._tasks[task_id] = replace(self._tasks[task_id], **changes)
+            self._notices.say(task_id, task, at_once="state" in changes)
 
     def _drop_old(self) -> None:
         ended = [name for name, task in self._tasks.items() if task.ended]
         for name in ended[: max(0, len(ended) - KEPT)]:
             del self._tasks[name]
+
+
+def _require_open(task: Task) -> Task:
+    if task.ended:
+        raise Conflict(f"the task is {task.state} already")
+    return task
+
+
+def _note(lane: str, task: Task) -> Note:
+    told = json.loads(written(asdict(task)))
+    created = datetime.fromisoformat(task.created)
+    return Note(task.task, lane, created, told, ended=task.ended is not None)
+
+
+def _told(note: Note) -> Task:
+    """Read a task from its note; that of a process which is gone has failed."""
+    known = {each.name: note.told[each.name] for each in fields(Task) if each.name in note.told}
+    task = Task(**{**known, "state": State(note.told["state"])})
+    if not note.lost:
+        return task
+    over = replace(task, ended=note.heard.isoformat())
+    if note.unwanted:
+        return replace(over, state=State.CANCELLED)
+    error = "the process that worked on it is gone"
+    return replace(
+        over, state=State.FAILED, error=error, hint="begin it again", code=Stopped.code
+    )
 
 
 def _now() -> str:

@@ -29,8 +29,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.mysql import MEDIUMBLOB, MEDIUMTEXT, VARBINARY
 from sqlalchemy.types import TypeEngine
 
-SCHEMA = "0005"  # the newest migration
-OLDER = frozenset({"0001", "0002", "0003", "0004"})  # migrations that can be upgraded from
+SCHEMA = "0006"  # the newest migration
+OLDER = frozenset({"0001", "0002", "0003", "0004", "0005"})  # that can be upgraded from
 
 metadata = MetaData()
 
@@ -219,5 +219,20 @@ switches = Table(
     Column("purpose", String(16), primary_key=True),
     Column("former", ExactText(500), primary_key=True),
     Column("bundle", ExactText(500), nullable=False),
+    **MYSQL,
+)
+
+# Long work of processes over one catalogue, as its own process last told of it.
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("id", _TOKEN, primary_key=True),
+    Column("lane", String(16), nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("told", JSON, nullable=False),
+    Column("ended", Boolean, nullable=False),
+    Column("unwanted", Boolean, nullable=False),
+    Column("heard", BigInteger, nullable=False),
+    Index("tasks_of_lane", "lane", "created"),
     **MYSQL,
 )
