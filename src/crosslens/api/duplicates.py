@@ -120,7 +120,7 @@ async def list_duplicates(
 async def scan(request: Request) -> Response:
     """Look through the whole catalogue, in the background."""
     runtime = runtime_of(request)
-    return submitted(request, "duplicates", lambda step: _scanned(runtime, step))
+    return await submitted(request, "duplicates", lambda step: _scanned(runtime, step))
 
 
 @router.post(

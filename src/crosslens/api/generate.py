@@ -20,7 +20,7 @@ from crosslens.api.problems import problem, request_id_of
 from crosslens.api.runtime import Runtime
 from crosslens.api.schemas import AttributeIn, MadeOut, ProductOut, Wire, product_object
 from crosslens.api.tasks import Progress
-from crosslens.api.upkeep import TaskId, TaskOut
+from crosslens.api.upkeep import TaskId, TaskOut, how_far
 from crosslens.catalog.product import MAX_DESCRIPTION, MAX_TITLE, ProductFields
 from crosslens.errors import CrosslensError, NotFound, Overloaded
 from crosslens.generate.generator import About, silent, size_of
@@ -131,7 +131,8 @@ async def generate(request: Request) -> Response:
             about = await runtime.lanes.draw.run(studio.about, body.generator or "")
         if about.native_px <= MOST_NATIVE:
             return json_response(written(await runtime.lanes.draw.run(work, _quiet)))
-    task = runtime.drawings.submit("generate", work, about=wish.prompt[:100])
+    submit = partial(runtime.drawings.submit, "generate", work, about=wish.prompt[:100])
+    task = await runtime.lanes.write.run(submit)
     return json_response(written(asdict(task)), 202, {"location": f"/generate/{task.task}"})
 
 
@@ -165,7 +166,8 @@ async def show_generator(
 )
 async def show_drawing(request: Request, task: TaskId) -> Response:
     """Say how far a drawing is; its `result` is what `POST /generate` answers at once."""
-    return json_response(written(asdict(runtime_of(request).drawings.get(task))))
+    runtime = runtime_of(request)
+    return await how_far(runtime, runtime.drawings, task)
 
 
 @router.delete(
@@ -176,7 +178,9 @@ async def show_drawing(request: Request, task: TaskId) -> Response:
 )
 async def cancel_drawing(request: Request, task: TaskId) -> Response:
     """Break a drawing off at its next step; what was drawn before is kept for a while."""
-    return json_response(written(asdict(runtime_of(request).drawings.cancel(task))))
+    runtime = runtime_of(request)
+    told = await runtime.lanes.write.run(runtime.drawings.cancel, task)
+    return json_response(written(asdict(told)))
 
 
 @router.get(

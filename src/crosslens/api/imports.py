@@ -27,6 +27,7 @@ router = APIRouter(tags=["imports"])
 
 JobId = Annotated[str, InPath(pattern="^[0-9a-f]{16}$", examples=["0123456789abcdef"])]
 Reads = allow(Role.WRITE, lambda lanes: lanes.read)
+_LINES = "application/x-ndjson"
 
 
 @router.post(
@@ -55,8 +56,9 @@ async def start_import(
 @router.get("/import", dependencies=[Reads], response_model=list[JobOut])
 async def list_imports(request: Request) -> Response:
     """List imports, newest first."""
-    jobs = [job.shown() for job in runtime_of(request).jobs.all()]
-    return json_response(written(jobs))
+    runtime = runtime_of(request)
+    jobs = await runtime.lanes.read.run(runtime.jobs.all)
+    return json_response(written([job.shown() for job in jobs]))
 
 
 @router.get(
@@ -67,19 +69,26 @@ async def list_imports(request: Request) -> Response:
 )
 async def show_import(request: Request, job: JobId) -> Response:
     """Say how far an import is: read = stored + skipped + failed, at every moment."""
-    return _shown(runtime_of(request).jobs.get(job), 200)
+    runtime = runtime_of(request)
+    found = runtime.jobs.of_own(job)
+    if found is None:
+        found = await runtime.lanes.read.run(runtime.jobs.get, job)
+    return _shown(found, 200)
 
 
 @router.get(
     "/import/{job}/left-out",
     dependencies=[Reads],
     response_class=Response,
-    responses=openapi.problems(404, 422) | openapi.LINES,
+    responses=openapi.problems(404, 422, 503) | openapi.LINES,
 )
 async def show_left_out(request: Request, job: JobId) -> Response:
     """Tell everything that was left out, however much: a JSON object per line."""
-    file = runtime_of(request).jobs.left_out(job)
-    return FileResponse(file, media_type="application/x-ndjson")
+    runtime = runtime_of(request)
+    left_out = await runtime.lanes.read.run(runtime.jobs.left_out, job)
+    if isinstance(left_out, Path):
+        return FileResponse(left_out, media_type=_LINES)
+    return Response(b"".join(written(each) + b"\n" for each in left_out), media_type=_LINES)
 
 
 @router.delete(

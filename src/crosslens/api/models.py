@@ -68,7 +68,7 @@ async def use_model(request: Request, name: Name) -> Response:
     _shelf(runtime).card(name)
     use = runtime.services.use
     purpose = body.purpose.replace("-", "_")
-    return submitted(
+    return await submitted(
         request, "use", lambda step: use(purpose, name, in_phase(step, "indexing")), about=name
     )
 

@@ -127,7 +127,7 @@ async def start_evaluation(request: Request) -> Response:
     sent = await bodies.receive(request)
     body = await bodies.parsed(sent.content or b"", EvaluationIn, runtime.lanes.write)
     judged = await runtime.lanes.write.run(_opened, runtime, body)
-    return submitted(
+    return await submitted(
         request, "evaluation", lambda step: _evaluated(runtime, body, judged, step), about=body.set
     )
 

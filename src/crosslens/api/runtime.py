@@ -84,9 +84,11 @@ class Runtime:
             limits=services.editor.limits,
             max_bytes=bounds.max_variant_bytes,
         )
-        self.jobs = ImportJobs(services.home / "imports", services.editor, services.fetcher)
-        self.tasks = Tasks()
-        self.drawings = Tasks("drawing")
+        board = services.board
+        folder = services.home / "imports"
+        self.jobs = ImportJobs(folder, services.editor, services.fetcher, board)
+        self.tasks = Tasks(board=board)
+        self.drawings = Tasks("drawing", board)
         self.runs = KeptRuns(services.home / "evaluations")
         self._worker = threading.Thread(target=self._work, name="worker")
         self._watch = threading.Thread(target=self._watch_queue, name="watch")

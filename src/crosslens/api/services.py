@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from crosslens.catalog.board import Board
 from crosslens.catalog.duplicates import DuplicateStore, MemoryDuplicates, Pair
 from crosslens.catalog.editing import Editor
 from crosslens.catalog.exposure_log import ExposureLog
@@ -50,6 +51,7 @@ class Services:
         scan: look for duplicates; called with what to tell about progress.
         keys_path: file of API keys; None is in the home.
         studio: draws pictures; None where there is nothing to draw with.
+        board: where processes over one catalogue tell of long work; None: it has its own.
     """
 
     home: Path
@@ -75,6 +77,7 @@ class Services:
     exposures: ExposureLog | None = None
     keys_path: Path | None = None
     studio: Studio | None = None
+    board: Board | None = None
 
 
 def _cannot() -> Mapping[str, Any]:

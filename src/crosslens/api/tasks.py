@@ -261,9 +261,7 @@ def _told(note: Note) -> Task:
     if note.unwanted:
         return replace(over, state=State.CANCELLED)
     error = "the process that worked on it is gone"
-    return replace(
-        over, state=State.FAILED, error=error, hint="begin it again", code=Stopped.code
-    )
+    return replace(over, state=State.FAILED, error=error, hint="begin it again", code=Stopped.code)
 
 
 def _now() -> str:

@@ -15,7 +15,7 @@ from crosslens.api.entrance import allow, runtime_of
 from crosslens.api.keys import Role
 from crosslens.api.runtime import Runtime
 from crosslens.api.schemas import Id, Wire
-from crosslens.api.tasks import Kind, Progress, State, Task, Work
+from crosslens.api.tasks import Kind, Progress, State, Task, Tasks, Work
 from crosslens.indexing.audit import audit, repair
 
 router = APIRouter(tags=["upkeep"])
@@ -121,7 +121,8 @@ async def show_index(request: Request) -> Response:
 async def start_audit(request: Request) -> Response:
     """Compare every revision of catalogue and index, and repair if asked to."""
     body = await _sent(request, AuditIn)
-    return submitted(request, "audit", lambda step: _audited(runtime_of(request), body.repair))
+    runtime = runtime_of(request)
+    return await submitted(request, "audit", lambda step: _audited(runtime, body.repair))
 
 
 @router.post(
@@ -133,7 +134,9 @@ async def start_audit(request: Request) -> Response:
 async def start_rebuild(request: Request) -> Response:
     """Build the index anew beside the live one, and switch; searching goes on."""
     services = runtime_of(request).services
-    return submitted(request, "rebuild", lambda step: services.rebuild(in_phase(step, "indexing")))
+    return await submitted(
+        request, "rebuild", lambda step: services.rebuild(in_phase(step, "indexing"))
+    )
 
 
 @router.post(
@@ -153,7 +156,9 @@ async def look_again(request: Request) -> Response:
 @router.get("/task", dependencies=[Looks], response_model=list[TaskOut])
 async def list_tasks(request: Request) -> Response:
     """List long work, newest first."""
-    return json_response(written([asdict(task) for task in runtime_of(request).tasks.all()]))
+    runtime = runtime_of(request)
+    tasks = await runtime.lanes.read.run(runtime.tasks.all)
+    return json_response(written(list(map(asdict, tasks))))
 
 
 @router.get(
@@ -164,7 +169,8 @@ async def list_tasks(request: Request) -> Response:
 )
 async def show_task(request: Request, task: TaskId) -> Response:
     """Say how far long work is."""
-    return json_response(written(asdict(runtime_of(request).tasks.get(task))))
+    runtime = runtime_of(request)
+    return await how_far(runtime, runtime.tasks, task)
 
 
 @router.get("/traffic", dependencies=[Looks], response_model=list[StepOut])
@@ -173,10 +179,19 @@ async def show_traffic(request: Request) -> Response:
     return json_response(written(runtime_of(request).metrics.history.shown()))
 
 
-def submitted(request: Request, kind: Kind, work: Work, *, about: str = "") -> Response:
+async def submitted(request: Request, kind: Kind, work: Work, *, about: str = "") -> Response:
     """Queue work and say where to ask about it."""
-    task: Task = runtime_of(request).tasks.submit(kind, work, about=about)
+    runtime = runtime_of(request)
+    task: Task = await runtime.lanes.write.run(runtime.tasks.submit, kind, work, about=about)
     return json_response(written(asdict(task)), 202, {"location": f"/task/{task.task}"})
+
+
+async def how_far(runtime: Runtime, tasks: Tasks, task_id: str) -> Response:
+    """Say how far a task is; one of this process without waiting for a thread."""
+    task = tasks.of_own(task_id)
+    if task is None:
+        task = await runtime.lanes.read.run(tasks.get, task_id)
+    return json_response(written(asdict(task)))
 
 
 def in_phase(step: Progress, phase: str) -> Any:

@@ -239,6 +239,7 @@ class App(Searching):
             shelf=self.shelf,
             judged=SHIPPED_SETS,
             studio=self.studio,
+            board=self.board,
         )
         bounded = bounds(self.settings, open_door=open_door)
         sorts = {(True, True): "", (False, True): "-api", (True, False): "-worker"}

@@ -21,6 +21,8 @@ from crosslens.settings import Settings
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from crosslens.catalog.board import Board
+    from crosslens.catalog.clock import SetClock
     from crosslens.catalog.exposure_log import ExposureLog
 
 
@@ -72,13 +74,28 @@ class Places:
     @cached_property
     def _ledger(self) -> Engine:
         """The catalogue's database once more, for what stands beside the catalogue."""
-        from crosslens.catalog.clock import SetClock
         from crosslens.catalog.connection import open_engine
 
         self.settings.home.mkdir(parents=True, exist_ok=True)
-        engine = open_engine(self.catalog_url, busy_s=30.0, clock=SetClock(), connections=4)
+        clock = self._ledger_clock
+        engine = open_engine(self.catalog_url, busy_s=30.0, clock=clock, connections=4)
         self._closing.callback(engine.dispose)
         return engine
+
+    @cached_property
+    def _ledger_clock(self) -> SetClock:
+        """The time of the ledger's server."""
+        from crosslens.catalog.clock import SetClock
+
+        return SetClock()
+
+    @cached_property
+    def board(self) -> Board | None:
+        """Where processes over one catalogue tell of long work; None where there is only one."""
+        from crosslens.catalog.sql_board import SqlBoard
+
+        shared = bool(self.settings.catalog_url)
+        return SqlBoard(self._ledger, self._ledger_clock) if shared else None
 
     @cached_property
     def duplicates(self) -> DuplicateStore:
