@@ -350,7 +350,10 @@ def _told(note: Note) -> Job:
         return job
     if note.unwanted:
         return replace(job, state=State.CANCELLED)
-    error = "the process that worked on it is gone; it goes on when that one starts again"
+    error = (
+        "the process that worked on it is gone: it goes on when that one starts again, or import "
+        "anew; what is stored is skipped"
+    )
     return replace(job, state=State.INTERRUPTED, error=error)
 
 
