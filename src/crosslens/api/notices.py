@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
-from typing import Generic, ParamSpec, TypeVar
+from typing import Final, Generic, ParamSpec, TypeVar
 
 from crosslens.catalog.board import Board, Note
 from crosslens.errors import Conflict, NotFound
@@ -16,22 +16,9 @@ from crosslens.telemetry import logger
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """
-    How many seconds pass, while there is work.
-
-    Attributes:
-        step_s: between steps that are told.
-        look_s: between looks at what was called off elsewhere.
-        beat_s: between signs of life; far below the board's LOST_AFTER.
-    """
-
-    step_s: float = 0.5
-    look_s: float = 1.0
-    beat_s: float = 10.0
+STEP_S: Final = 0.5  # between steps that are told
+LOOK_S: Final = 1.0  # between looks at what was called off elsewhere
+BEAT_S: Final = 10.0  # between signs of life; far below the board's LOST_AFTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +81,11 @@ class SharedNotices(Notices[T]):
         lane: str,
         wording: Wording[T],
         cancel: Callable[[str], object],
-        pace: Pace | None = None,
     ) -> None:
         self._board = board
         self._lane = lane
         self._wording = wording
         self._cancel = cancel
-        self._pace = pace or Pace()
         self._said: dict[str, T] = {}  # not on the board yet
         self._open: set[str] = set()
         self._urgent = self._closing = self._troubled = False
@@ -172,7 +157,7 @@ class SharedNotices(Notices[T]):
     def _wait(self) -> bool:
         """Wait until there is something to do; say whether it is the last."""
         with self._wake:
-            pause = self._pace.step_s if self._open or self._said else None
+            pause = STEP_S if self._open or self._said else None
             self._wake.wait_for(lambda: self._urgent or self._closing, pause)
             self._urgent = False
             return self._closing
@@ -203,10 +188,10 @@ class SharedNotices(Notices[T]):
 
     def _listen(self, own: frozenset[str]) -> None:
         now = monotonic()
-        if now - self._beat_at >= self._pace.beat_s:
+        if now - self._beat_at >= BEAT_S:
             self._board.renew(own)
             self._beat_at = now
-        if now - self._looked_at >= self._pace.look_s:
+        if now - self._looked_at >= LOOK_S:
             self._looked_at = now
             for id in self._board.unwanted(own):
                 with suppress(NotFound, Conflict):
