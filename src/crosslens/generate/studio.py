@@ -39,11 +39,19 @@ class Studio:
     Args:
         makers: name → what loads that generator; the first is meant by who names none.
         media: where the pictures go.
+        shared: whether other processes over the same media show what this one imagined.
     """
 
-    def __init__(self, makers: Mapping[str, Callable[[], Generator]], media: MediaStore) -> None:
+    def __init__(
+        self,
+        makers: Mapping[str, Callable[[], Generator]],
+        media: MediaStore,
+        *,
+        shared: bool = False,
+    ) -> None:
         self._makers = dict(makers)
         self._media = media
+        self._shared = shared
         self._loaded: dict[str, Generator] = {}
         self._loading = {name: threading.Lock() for name in makers}
         self._lock = threading.Lock()
@@ -109,17 +117,20 @@ class Studio:
 
     def imagine(self, words: str) -> Made:
         """
-        Draw what words may mean, for a search; remembered for a while, not in the media store.
+        Draw what words may mean, for a search; remembered for a while, and in the media store only
+        where other processes are asked for it too.
 
         Raises:
             CrosslensError: see `generator` and `Generator.draw`.
+            StorageFull: see `draw`.
         """
         with self._lock:
             known = self._imagined.get(words)
         if known is not None:
             return known
         provenance, content = next(_written(self.generator(), Wish(words), silent))
-        made = Made(sha256(content).hexdigest(), content, provenance)
+        digest = self._media.put(content) if self._shared else sha256(content).hexdigest()
+        made = Made(digest, content, provenance)
         with self._lock:
             self._imagined[words] = made
             while len(self._imagined) > IMAGINED:

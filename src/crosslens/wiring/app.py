@@ -191,7 +191,7 @@ class App(Searching):
             offload=own.generator_offload, lora=own.generator_lora,
             safety=own.generator_safety, download=own.generator_download,
         )  # fmt: skip
-        return Studio(makers(means), self.media)
+        return Studio(makers(means), self.media, shared=bool(own.catalog_url))
 
     def http(
         self, *, open_door: bool = True, working: bool = True, answering: bool = True
