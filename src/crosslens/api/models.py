@@ -57,7 +57,7 @@ async def list_models(request: Request) -> Response:
     status_code=202,
     dependencies=[allow(Role.ADMIN, lambda lanes: lanes.write)],
     response_model=TaskOut,
-    responses=openapi.problems(404, 413, 415, 422),
+    responses=openapi.problems(404, 409, 413, 415, 422),
     openapi_extra=openapi.json_body(UseIn, {"purpose": "cross-modal"}),
 )
 async def use_model(request: Request, name: Name) -> Response:

@@ -24,6 +24,7 @@ from crosslens.errors import Conflict, CrosslensError, NotFound, Overloaded
 from crosslens.telemetry import logger
 
 MOST_WAITING = 8
+_DRAFTING = frozenset({"rebuild", "use"})
 KEPT = 100  # ended tasks that can be asked about
 
 Progress: TypeAlias = Callable[[str, int, int], None]
@@ -124,8 +125,11 @@ class Tasks:
 
         Raises:
             Overloaded: enough waits already.
+            Conflict: it fills a draft of the index, and another process is filling one.
             Unavailable: other processes cannot be told of it.
         """
+        if kind in _DRAFTING:
+            self._require_no_draft()
         task = Task(secrets.token_hex(8), kind, about, created=_now())
         with self._lock:
             waiting = sum(each.state is State.WAITING for each in self._tasks.values())
@@ -182,6 +186,15 @@ class Tasks:
         _require_open(self.get(task_id))
         self._notices.call_off(task_id)
         return self.get(task_id)
+
+    def _require_no_draft(self) -> None:
+        """See that nobody else fills a draft: an index has room for one."""
+        for id, task in self._notices.all_elsewhere().items():
+            if task.kind in _DRAFTING and not task.ended and self.of_own(id) is None:
+                raise Conflict(
+                    f"another process is building an index already (task {id})",
+                    hint="try again when it is done",
+                )
 
     def _cancel_own(self, task_id: str) -> Task:
         with self._lock:

@@ -130,6 +130,7 @@ async def start_audit(request: Request) -> Response:
     status_code=202,
     dependencies=[Cares],
     response_model=TaskOut,
+    responses=openapi.problems(409),
 )
 async def start_rebuild(request: Request) -> Response:
     """Build the index anew beside the live one, and switch; searching goes on."""

@@ -110,6 +110,21 @@ def test_a_drawing_is_called_off_by_a_process_that_does_not_draw_it(
             assert other.http.delete(path).status_code == 409
 
 
+def test_two_processes_do_not_fill_a_draft_of_one_index_at_once(
+    tmp_path: Path, ledger: Engine
+) -> None:
+    with processes(tmp_path, ledger) as (one, other):
+        building = one.app.state.runtime.tasks.submit("use", endless)
+        refused = other.http.post("/index/rebuild", json={})
+        assert refused.status_code == 409, refused.text
+        assert building.task in refused.json()["detail"]
+        own = one.http.post("/index/rebuild", json={})  # waits for its turn
+        one.app.state.runtime.tasks.cancel(building.task)
+        soon(other.http, own.headers["location"], "done")
+        again = other.http.post("/index/rebuild", json={})
+        soon(one.http, again.headers["location"], "done")
+
+
 class Held:
     """An editor that stores a batch only when let."""
 
