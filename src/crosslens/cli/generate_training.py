@@ -41,6 +41,9 @@ def generator(
     start_from: Annotated[
         Path | None, typer.Option(help="Run whose flow, in the same codec, is learned on from.")
     ] = None,
+    balance: Annotated[
+        str, typer.Option(help="Attribute whose rarer values the flow is shown more often.")
+    ] = "",
     minutes: Annotated[
         float, typer.Option(min=0, help="Stop each part after so long; 0: no limit.")
     ] = 0.0,
@@ -73,7 +76,7 @@ def generator(
         words = training.found(context, Path(words_from))
         flow = FlowConfig(
             folder=run / "flow", steps=steps, batch=batch, learning_rate=rate, words_from=words,
-            poses=POSES, start_from=start_from and start_from / "flow", **shared,
+            poses=POSES, start_from=start_from and start_from / "flow", balance=balance, **shared,
         )  # fmt: skip
         ended = train_flow(flow, source, run / "codec", resume=resume, report=training.report)
     if ended is not None:

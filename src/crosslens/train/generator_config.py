@@ -57,6 +57,7 @@ class FlowConfig(Training):
         poses: so many ways of placing a product, which the flow is told; row r has r modulo this.
         full_share: share of the titles that say everything; the others say what they say.
         empty_share: share of the titles that are left away, so that guidance has a counterpart.
+        balance: an attribute whose rarer values are shown more often: by the root of how rare.
         words_from: a bundle or run whose text tower reads the words and stays as it is.
         start_from: a run of a flow of the same shape and codec, whose weights are the first ones.
         gallery: held-out products in a validation.
@@ -72,6 +73,7 @@ class FlowConfig(Training):
     poses: int = 1
     full_share: float = 0.5
     empty_share: float = 0.1
+    balance: str = ""
     words_from: Path
     start_from: Path | None = None
     gallery: int = 256

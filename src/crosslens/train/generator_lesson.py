@@ -16,7 +16,7 @@ from crosslens.train.generator_config import FlowConfig
 from crosslens.train.generator_flow import Generator, follow
 from crosslens.train.lessons import Verdict
 from crosslens.train.rendered import RenderedSource
-from crosslens.train.source import Pixels, Rows, Style
+from crosslens.train.source import Pixels, Rows, Style, chances
 from crosslens.train.tokens import encode
 from crosslens.values import Floats
 
@@ -55,12 +55,13 @@ class FlowLesson:
         self._config = config
         self._codes = encode_all(codec, source, source.shelf.training)
         self._held_out = source.shelf.validation[: config.gallery]
+        self._chances = chances(source.shelf, config.balance)
 
     def make(self, step: int) -> Voyages:
         """Draw the pictures, titles, noise and times of one step."""
         config = self._config
         rng = np.random.default_rng([config.seed, step])
-        rows = rng.choice(self._source.shelf.training, config.batch)
+        rows = rng.choice(self._source.shelf.training, config.batch, p=self._chances)
         titles = [self._title(int(row), rng) for row in rows]
         logits = EARLY + WIDE * rng.standard_normal(config.batch, np.float32)
         places = torch.from_numpy(np.searchsorted(self._source.shelf.training, rows))

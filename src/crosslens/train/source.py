@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from crosslens.errors import InvalidRequest
 from crosslens.train.losses import BELONGS, DIFFERS, IGNORED
 
 Rows = NDArray[np.int64]
@@ -77,6 +78,28 @@ class Shelf:
         """How many values each attribute with a head takes."""
         sizes = self.codes.max(0, initial=-1)[: self.heads] + 1
         return {name: int(size) for name, size in zip(self.names, sizes, strict=False)}
+
+
+def chances(shelf: Shelf, attribute: str) -> NDArray[np.float64] | None:
+    """
+    Return how likely each training product is shown: [training], sums to 1.
+
+    None: all alike. Else a value of the attribute that n products have is shown √n times as often
+    as one that a single product has.
+
+    Raises:
+        InvalidRequest: products have no such attribute.
+    """
+    if not attribute:
+        return None
+    if attribute not in shelf.names:
+        known = ", ".join(shelf.names)
+        raise InvalidRequest(f"balance is {attribute!r}, products have {known}")
+    values = shelf.codes[shelf.training, shelf.names.index(attribute)]
+    _, which, counts = np.unique(values, return_inverse=True, return_counts=True)
+    weights = 1 / np.sqrt(counts[which])
+    shares: NDArray[np.float64] = weights / weights.sum()
+    return shares
 
 
 class Source(Protocol):

@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crosslens.train.source import Asked, Phrase, Shelf, alike, relate
+from crosslens.errors import InvalidRequest
+from crosslens.train.source import Asked, Phrase, Shelf, alike, chances, relate
 
 pytestmark = pytest.mark.train
 
@@ -42,6 +43,14 @@ def test_a_product_that_differs_in_what_may_be_meant_is_ignored():
 def test_products_of_one_group_are_never_held_against_each_other():
     mugs = shelf([[0, 5], [1, 6], [1, 5]], groups=[7, 7, -1])
     assert relation(mugs, 0, Phrase("red mug", (CATEGORY, COLOUR))) == [1, 0, -1]
+
+
+def test_rarer_values_are_shown_more_often_than_chance_would_have_it():
+    mugs = shelf([[0, 5], [0, 5], [0, 5], [0, 5], [1, 6]])
+    assert chances(mugs, "") is None
+    assert chances(mugs, "colour") == pytest.approx([1 / 6] * 4 + [1 / 3])
+    with pytest.raises(InvalidRequest, match="balance is 'size', products have category, colour"):
+        chances(mugs, "size")
 
 
 def test_phrases_mean_the_same_when_they_say_the_same_of_the_same_attributes():
