@@ -30,6 +30,8 @@ from crosslens.vectors.index import ProductRows, VectorIndex
 
 BURY_EVERY_S = 60.0
 TRANSIENT = (Unavailable, Overloaded, StorageFull, IndexBroken)  # the product is not to blame
+LONGEST_S = 300.0
+LONGEST_AWAY_S = 30.0  # what was away is back for all at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,8 @@ class Pace:
         batch: products per lease.
         lease_s: seconds before another worker may take what this one holds.
         max_tries: failures of one product after which its change is parked.
-        first_delay_s: wait after the first failure; doubles each time, up to five minutes.
+        first_delay_s: wait after the first failure; doubles each time, up to five minutes, or to
+            half a minute where the product is not to blame.
         idle_s: wait when nothing is due.
         threads: batches encoded side by side.
     """
@@ -53,9 +56,9 @@ class Pace:
     idle_s: float = 0.2
     threads: int = 1
 
-    def delay_s(self, tries: int) -> float:
+    def delay_s(self, tries: int, *, most_s: float = LONGEST_S) -> float:
         """Return the wait before try number `tries` + 1."""
-        return min(self.first_delay_s * 2.0 ** min(tries, 30), 300.0)
+        return min(self.first_delay_s * 2.0 ** min(tries, 30), most_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +170,7 @@ class Worker:
             except CrosslensError as exc:
                 failures += 1
                 self._log.warning("worker waits", error=str(exc), failures=failures)
-                stop.wait(self._pace.delay_s(failures))
+                stop.wait(self._pace.delay_s(failures, most_s=LONGEST_AWAY_S))
         return settled
 
     def _bury_the_dead(self) -> None:
@@ -257,19 +260,28 @@ class Worker:
             self._maker.forget(gone)
 
     def _postpone(self, changes: Sequence[Change], exc: Exception) -> None:
-        blameless = isinstance(exc, TRANSIENT)
+        if isinstance(exc, TRANSIENT):
+            self._log.warning("changes postponed", changes=len(changes), error=_reason(exc))
+            for change in changes:
+                delay_s = self._pace.delay_s(change.tries, most_s=LONGEST_AWAY_S)
+                self._put_back(change, exc, delay_s)
+            return
         for change in changes:
-            park = not blameless and change.tries + 1 >= self._pace.max_tries
-            delay = self._pace.delay_s(change.tries)
+            park = change.tries + 1 >= self._pace.max_tries
             self._log.warning(
                 "change parked" if park else "change postponed",
                 product=change.product_id,
                 tries=change.tries + 1,
                 error=_reason(exc),
             )
-            self._catalog.postpone(
-                change, owner=self._owner, error=_reason(exc), delay_s=delay, park=park
-            )
+            self._put_back(change, exc, self._pace.delay_s(change.tries), park=park)
+
+    def _put_back(
+        self, change: Change, exc: Exception, delay_s: float, *, park: bool = False
+    ) -> None:
+        self._catalog.postpone(
+            change, owner=self._owner, error=_reason(exc), delay_s=delay_s, park=park
+        )
 
 
 def _reason(exc: Exception) -> str:
