@@ -53,6 +53,7 @@ from crosslens.values import Floats
 FEWEST = 16  # a source wants some products to train on; they are not asked for
 SEED, WORDS_SEED = 98, 6
 COLUMNS = 10
+PLAIN = "solid"
 DRAW_ONE = """
 import sys
 from pathlib import Path
@@ -144,7 +145,13 @@ class Bench:
         said = self.judge.name(pictures)
         found = (*self.recalls(pictures), *judge.agreement(said, wanted).values())
         print(f"{name:<26}" + "".join(f"{100 * each:9.1f}" for each in found) + cost, flush=True)
-        print(f"    mistaken: {judge.mistaken(said['colour'], wanted['colour'])}", flush=True)
+        plain = [
+            said["colour"][place] == one.colour
+            for place, one in enumerate(designs)
+            if one.pattern == PLAIN
+        ]
+        print(f"    colours of plain products: {sum(plain)} of {len(plain)} right; others", end=" ")
+        print(f"mistaken: {judge.mistaken(said['colour'], wanted['colour'])}", flush=True)
 
     def recalls(self, pictures: Pixels) -> tuple[float, float]:
         """Ask for the titles of each language by picture; return the means."""
