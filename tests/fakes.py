@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import io
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -32,6 +33,15 @@ class FakeClock:
 
     def advance(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
+
+
+def endless(step: Callable[[str, int, int], None]) -> Mapping[str, Any]:
+    """Long work that ends only when somebody calls it off."""
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        step("working", 1, 2)
+        time.sleep(0.005)
+    raise AssertionError("nobody called it off")
 
 
 class FakeTextEncoder:

@@ -15,7 +15,6 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
-from crosslens.api.tasks import Progress
 from crosslens.catalog.board import Note
 from crosslens.catalog.clock import SetClock, utc_now
 from crosslens.catalog.connection import open_engine
@@ -24,6 +23,7 @@ from crosslens.generate.studio import Studio
 from crosslens.settings import load
 from crosslens.wiring import build
 from drawing import FlatGenerator
+from fakes import endless
 from house import House
 from service import Served, served
 from tiny_bundle import proved_tiny
@@ -58,14 +58,6 @@ def soon(http: TestClient, path: str, *states: str) -> dict[str, Any]:
             return dict(found.json())
         time.sleep(0.02)
     raise AssertionError(found.text)
-
-
-def endless(step: Progress) -> Mapping[str, Any]:
-    until = time.monotonic() + 30
-    while time.monotonic() < until:
-        step("working", 1, 2)
-        time.sleep(0.01)
-    raise AssertionError("nobody called it off")
 
 
 def upload(shop: Served, rows: list[dict[str, Any]]) -> str:

@@ -13,7 +13,7 @@ import pytest
 from crosslens.api.tasks import Progress, State, Task, Tasks
 from crosslens.catalog.board import Board, MemoryBoard, Note
 from crosslens.errors import Conflict, InvalidRequest, NotFound, Overloaded, Unavailable
-from fakes import FakeClock
+from fakes import FakeClock, endless
 
 
 class Moody(MemoryBoard):
@@ -58,14 +58,6 @@ def soon(look: Callable[[], Task], *states: State) -> Task:
 def quick(step: Progress) -> Mapping[str, Any]:
     step("working", 1, 2)
     return {"products": 3}
-
-
-def endless(step: Progress) -> Mapping[str, Any]:
-    until = time.monotonic() + 30
-    while time.monotonic() < until:
-        step("working", 1, 2)
-        time.sleep(0.005)
-    raise AssertionError("nobody called it off")
 
 
 def test_a_task_is_known_to_the_others_as_soon_as_it_is_accepted():
