@@ -7,6 +7,8 @@ from pathlib import Path
 
 from crosslens.train.config import Training, require, whole
 
+FINE, MIDDLE = 4, 2  # places along an edge of a code, on the two finer grids of a flow
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodecConfig(Training):
@@ -52,8 +54,10 @@ class FlowConfig(Training):
 
     Attributes:
         batch: pictures per step.
-        width, layers, heads: shape of the transformer; the width is a multiple of the heads.
-        fold: so many codes along an edge are seen as one: fewer, larger pieces are quicker.
+        width, layers, heads: shape of the attention over codes; the width is a multiple of the
+            heads.
+        fine, middle: channels where a code is FINE × FINE and MIDDLE × MIDDLE places.
+        strokes: convolutions on each of these two grids, on the way down and on the way up.
         poses: so many ways of placing a product, which the flow is told; row r has r modulo this.
         full_share: share of the titles that say everything; the others say what they say.
         empty_share: share of the titles that are left away, so that guidance has a counterpart.
@@ -67,9 +71,11 @@ class FlowConfig(Training):
     batch: int = 96
     ema_decay: float = 0.997
     width: int = 256
-    layers: int = 5
+    layers: int = 2
     heads: int = 4
-    fold: int = 2
+    fine: int = 64
+    middle: int = 128
+    strokes: int = 2
     poses: int = 1
     full_share: float = 0.5
     empty_share: float = 0.1
@@ -83,7 +89,8 @@ class FlowConfig(Training):
         object.__setattr__(self, "words_from", Path(self.words_from))
         if self.start_from is not None:
             object.__setattr__(self, "start_from", Path(self.start_from))
-        whole("batch", self.batch, 1, 10**6)
+        for name in ("batch", "layers", "fine", "middle", "strokes"):
+            whole(name, getattr(self, name), 1, 10**6)
         whole("poses", self.poses, 1, 4_096)
         allowed = f"a divisor of width, {self.width}"
         require(self.heads > 0 and self.width % self.heads == 0, "heads", self.heads, allowed)

@@ -9,10 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import torch
-from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 from torch.export import Dim
 
@@ -29,18 +26,19 @@ from crosslens.train.graphs import (
     SMALLEST_HALVED,
     Graph,
     difference,
+    from_bytes,
     halve,
+    in_bytes,
     open_session,
     save_graph,
+    store_in_bytes,
     write_graph,
 )
 from crosslens.train.tokens import encode
-from crosslens.values import Floats
 
 MOST_DRIFT = 2e-3  # of a velocity or a colour, whose size is about 1
 GOLDEN_STEPS = 4
 GOLDEN_PROMPTS = ("red striped t-shirt", "藏青色真皮双肩包", "yellow mug with white dots")
-TABLE = "tokens.weight"
 WORD_SHAPES = ((1, 1), (2, 7), (2, 32))
 
 
@@ -58,7 +56,9 @@ def export_generator(  # noqa: PLR0913 - what to write, and what to say of it
     notes: Mapping[str, Any] | None = None,
 ) -> GeneratorCard:
     """
-    Turn a run's best generator into a bundle: matrices and kernels as float16, tokens as bytes.
+    Turn a run's best generator into a bundle.
+
+    Tokens and the matrices of the flow are stored as bytes, a scale per row; the rest as float16.
 
     Args:
         run: as `crosslens train generator` left it.
@@ -84,7 +84,8 @@ def export_generator(  # noqa: PLR0913 - what to write, and what to say of it
         guidance=guidance, temperature=temperature, poses=len(generator.flow.poses),
         languages=("zh", "en"), note=note,
         training={
-            "weights": "stored as float16, computed in float32", "steps": taken,
+            "weights": "matrices of the flow and tokens stored as bytes, others as float16; "
+            "computed in float32", "steps": taken,
             "codec_psnr": round(restored, 2), "data": about_run["provenance"],
             "flow": plain_settings(about_run["train"]),
             "codec": plain_settings(RunFolder(run / "codec").about()["train"]), **(notes or {}),
@@ -105,34 +106,10 @@ def rounded(model: Any) -> Any:
             if value.numel() >= SMALLEST_HALVED:
                 value.copy_(value.half().float())
         if isinstance(settled, Generator):
-            table = settled.reader.tokens.weight
-            whole, scale = _in_bytes(table.numpy())
-            table.copy_(torch.from_numpy(whole * scale))
+            matrices = (each for each in settled.flow.parameters() if each.ndim == 2)
+            for table in (settled.reader.tokens.weight, *matrices):
+                table.copy_(torch.from_numpy(from_bytes(*in_bytes(table.numpy()))))
     return settled
-
-
-def _in_bytes(table: Floats) -> tuple[NDArray[np.int8], Floats]:
-    """Write a table [R, C] as whole numbers from -127 to 127, and the scale [R, 1] of each row."""
-    largest = np.maximum(np.abs(table).max(1, keepdims=True), 1e-3)
-    # As float16, because that is how the graph will store it.
-    scale = (largest / 127).astype(np.float16).astype(np.float32)
-    return np.rint(table / scale).clip(-127, 127).astype(np.int8), scale
-
-
-def _store_in_bytes(proto: onnx.ModelProto, name: str) -> None:
-    """Store a table in a byte per number; ONNX Runtime makes it float32 once, when it loads."""
-    graph = proto.graph
-    tensor = next(each for each in graph.initializer if each.name == name)
-    whole, scale = _in_bytes(numpy_helper.to_array(tensor))
-    tensor.CopyFrom(numpy_helper.from_array(whole, f"{name}.whole"))
-    graph.initializer.append(numpy_helper.from_array(scale, f"{name}.scale"))
-    nodes = [
-        helper.make_node("Cast", [f"{name}.whole"], [f"{name}.number"], to=TensorProto.FLOAT),
-        helper.make_node("Mul", [f"{name}.number", f"{name}.scale"], [name]),
-        *graph.node,
-    ]
-    del graph.node[:]
-    graph.node.extend(nodes)
 
 
 def plain_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -156,8 +133,7 @@ def _written(codec: Codec, generator: Generator, folder: Path) -> dict[str, byte
     ):  # fmt: skip
         path = folder / name
         proto = write_graph(graph, path, EXPORTERS)
-        if name == WORDS:
-            _store_in_bytes(proto, TABLE)
+        store_in_bytes(proto)
         halve(proto)
         save_graph(proto, path)
         session = open_session(path)

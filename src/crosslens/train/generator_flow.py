@@ -1,11 +1,13 @@
 """
 The flow of a generator: words → codes, by following a velocity from noise (rectified flow).
 
-A transformer sees the codes of a picture beside what a few learned questions found in the words,
-and is told time and pose by scaling and shifting what its layers see (Peebles & Xie 2023). What it
-puts out is completed by the best linear guess for each component at each place (after Karras et al.
-2022), so that it learns only what words, pose and neighbours say. The pose is given because words
-do not say it: a flow that has to guess it draws the mean of all poses, which is a blur.
+A network sees the codes of a picture on three grids, the finest of 4 × 4 pixels: convolutions on
+the fine ones, where a pattern meets an outline; attention on the coarse one, beside what a few
+learned questions found in the words. Time, pose and words scale and shift what every layer sees
+(Peebles & Xie 2023). What it puts out is completed by the best linear guess for each component at
+each place (after Karras et al. 2022), so that it learns only what words, pose and neighbours say.
+The pose is given because words do not say it: a flow that has to guess it draws the mean of all
+poses, which is a blur.
 """
 
 from __future__ import annotations
@@ -16,11 +18,20 @@ from torch.nn import functional
 
 from crosslens.train.config import ModelConfig, require
 from crosslens.train.generator_codec import Codec
-from crosslens.train.generator_config import FlowConfig
+from crosslens.train.generator_config import FINE, MIDDLE, FlowConfig
+from crosslens.train.generator_parts import (
+    HEARD,
+    FlowLayer,
+    Listener,
+    Strokes,
+    added,
+    evened,
+    gathered,
+    spread,
+)
 from crosslens.train.model import TextTower
 
 WAVES = 64
-HEARD = 6
 
 
 class Reader(TextTower):
@@ -61,28 +72,36 @@ class Flow(nn.Module):
 
     def __init__(self, config: FlowConfig, codec: Codec, reader: Reader) -> None:
         super().__init__()
-        width = config.width
+        fine, middle, width = config.fine, config.middle, config.width
         places, components = codec.spread.shape
         self.register_buffer("spread", codec.spread.clone())
         # Kept, for a graph to store it rounded as here, and not the square of what was rounded.
         self.register_buffer("variance", codec.spread.square(), persistent=False)
         shown = codec.spread * codec.scale
         self.register_buffer("weight", shown / shown.mean())
-        self.fold = Fold(round(places**0.5), config.fold)
-        self.places = nn.Parameter(
-            0.02 * torch.randn(config.poses, places // config.fold**2, width)
-        )
+        self.side = round(places**0.5)
         self.poses = nn.Parameter(0.02 * torch.randn(config.poses, width))
-        self.from_codes = nn.Linear(components * config.fold**2, width)
+        self.places = nn.ParameterList(
+            0.02 * torch.randn(config.poses, self.side * by, self.side * by, channels)
+            for by, channels in ((FINE, fine), (MIDDLE, middle), (1, width))
+        )
         self.listen = Listener(reader.width, width, heads=config.heads)
         self.from_time = nn.Sequential(
             nn.Linear(2 * WAVES, width), nn.SiLU(), nn.Linear(width, width)
         )
         self.from_sum = nn.Linear(reader.width, width)
+        self.from_heard = nn.Linear(HEARD * width, width)
+        self.from_codes = nn.Linear(components, FINE**2 * fine)
+        self.coarser = nn.ModuleList((nn.Linear(4 * fine, middle), nn.Linear(4 * middle, width)))
+        self.finer = nn.ModuleList((nn.Linear(width, 4 * middle), nn.Linear(middle, 4 * fine)))
+        self.down, self.up = (
+            nn.ModuleList(Strokes(config.strokes, channels, width) for channels in order)
+            for order in ((fine, middle), (middle, fine))
+        )
         self.turn = nn.Linear(width, 6 * width)
         self.layers = nn.ModuleList(FlowLayer(width, config.heads) for _ in range(config.layers))
-        self.last_turn = nn.Linear(width, 2 * width)
-        self.to_codes = nn.Linear(width, 2 * components * config.fold**2)
+        self.last_turn = nn.Linear(width, 2 * fine)
+        self.to_codes = nn.Linear(FINE**2 * fine, 2 * components)
         for last in (self.turn, self.last_turn, self.to_codes):
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
@@ -117,101 +136,51 @@ class Flow(nn.Module):
         """
         Give what the linear guess misses, in its uncertainties.
 
-        One part is what is shown, the other how much of each code is kept: a token has more codes
-        than width, so that noise that has to go could not be written out as it came.
+        One part is what is shown, the other how much of each code is kept: noise that has to go
+        need not be carried through all layers as it came.
         """
-        told = functional.silu(
-            self.from_time(_waves(time)) + self.from_sum(states[:, 0]) + self.poses[pose]
-        )
         heard = self.listen(states, mask)
-        folded = _add(self.from_codes(self.fold(codes)), self.places[pose])
-        seen = torch.cat([folded, heard], 1)
+        told = functional.silu(
+            self.from_time(_waves(time))
+            + self.from_sum(states[:, 0])
+            + self.from_heard(heard.flatten(1))
+            + self.poses[pose]
+        )
+        fine, middle, coarse = self._looked(codes, told, pose)
+        coarse = self._thought(coarse, heard, told)
+        middle = self.up[0](middle + spread(self.finer[0](coarse), 2), told)
+        fine = self.up[1](fine + spread(self.finer[1](middle), 2), told)
+        shift, scale = self.last_turn(told)[:, None, None].chunk(2, -1)
+        fine = torch.addcmul(shift, evened(fine), 1 + scale)
+        found = self.to_codes(gathered(fine, FINE)).flatten(1, 2).float()
+        shown, kept = found.chunk(2, -1)
+        velocity: Tensor = shown + kept * codes
+        return velocity
+
+    def _looked(self, codes: Tensor, told: Tensor, pose: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """See the codes on a fine, a middle and a coarse grid."""
+        grid = codes.view(-1, self.side, self.side, codes.shape[-1])
+        fine = added(spread(self.from_codes(grid), FINE), self._placed(0, pose))
+        fine = self.down[0](fine, told)
+        middle = added(self.coarser[0](gathered(fine, 2)), self._placed(1, pose))
+        middle = self.down[1](middle, told)
+        coarse = added(self.coarser[1](gathered(middle, 2)), self._placed(2, pose))
+        return fine, middle, coarse
+
+    def _thought(self, coarse: Tensor, heard: Tensor, told: Tensor) -> Tensor:
+        """Let places of the coarse grid see each other and the words."""
+        seen = torch.cat([coarse.flatten(1, 2), heard], 1)
         turns = self.turn(told)
         for layer in self.layers:
             seen = layer(seen, turns)
-        shift, scale = self.last_turn(told)[:, None].chunk(2, -1)
-        seen = torch.addcmul(shift, _even(seen[:, : folded.shape[1]]), 1 + scale)
-        shown, kept = self.to_codes(seen).float().chunk(2, -1)
-        return self.fold.undo(shown) + self.fold.undo(kept) * codes
+        return seen[:, : self.side**2].reshape(coarse.shape)
 
-
-class Fold:
-    """Square groups of codes seen as one: [N, places, components] ↔ [N, groups, their numbers]."""
-
-    def __init__(self, side: int, by: int) -> None:
-        self._side, self._by = side // by, by
-
-    def __call__(self, codes: Tensor) -> Tensor:
-        """Fold."""
-        count, _, numbers = codes.shape
-        grid = codes.reshape(count, self._side, self._by, self._side, self._by, numbers)
-        return grid.transpose(2, 3).reshape(count, self._side**2, self._by**2 * numbers)
-
-    def undo(self, groups: Tensor) -> Tensor:
-        """Unfold."""
-        count, places, numbers = groups.shape
-        grid = groups.reshape(count, self._side, self._side, self._by, self._by, -1)
-        each = numbers // self._by**2
-        return grid.transpose(2, 3).reshape(count, places * self._by**2, each)
-
-
-class Listener(nn.Module):
-    """States of words [N, 1 + L, width] → what learned questions find in them: [N, HEARD, to]."""
-
-    def __init__(self, width: int, to: int, *, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.questions = nn.Parameter(torch.randn(HEARD, to))
-        self.keys_values = nn.Linear(width, 2 * to)
-        self.out = nn.Linear(to, to)
-
-    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
-        """Listen; `mask` [N, L] is 0 at padding."""
-        parts = self.keys_values(states).unflatten(-1, (2, self.heads, -1))
-        keys, values = parts.permute(2, 0, 3, 1, 4)
-        questions = self.questions.view(HEARD, self.heads, -1).transpose(0, 1)[None]
-        blocked = functional.pad((1.0 - mask.to(keys.dtype)) * -1e4, (1, 0))[:, None, None]
-        found = mixed(questions, keys, values, blocked)
-        out: Tensor = self.out(found.transpose(1, 2).flatten(2))
-        return out
-
-
-def mixed(queries: Tensor, keys: Tensor, values: Tensor, blocked: Tensor | None = None) -> Tensor:
-    """Attend, spelled out: on a CPU, for so few tokens, quicker to learn by than the fused one."""
-    scores = queries @ keys.transpose(-1, -2) * queries.shape[-1] ** -0.5
-    if blocked is not None:
-        scores = scores + blocked
-    found: Tensor = scores.softmax(-1).to(values.dtype) @ values
-    return found
-
-
-class FlowLayer(nn.Module):
-    """Attention and thought over all tokens, turned by what is told."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.own_turn = nn.Parameter(torch.zeros(6 * width))
-        self.queries_keys_values = nn.Linear(width, 3 * width)
-        self.out = nn.Linear(width, width)
-        self.thought = nn.Sequential(
-            nn.Linear(width, 2 * width), nn.GELU(approximate="tanh"), nn.Linear(2 * width, width)
-        )
-
-    def forward(self, seen: Tensor, turns: Tensor) -> Tensor:
-        """Mix [N, T, width]."""
-        turned = _add(turns, self.own_turn)[:, None].chunk(6, -1)
-        attended = self._attend(torch.addcmul(turned[0], _even(seen), 1 + turned[1]))
-        seen = torch.addcmul(seen, turned[2], attended)
-        thought = self.thought(torch.addcmul(turned[3], _even(seen), 1 + turned[4]))
-        return torch.addcmul(seen, turned[5], thought)
-
-    def _attend(self, seen: Tensor) -> Tensor:
-        width = seen.shape[-1]
-        parts = self.queries_keys_values(seen).unflatten(-1, (3, self.heads, width // self.heads))
-        queries, keys, values = parts.permute(2, 0, 3, 1, 4)
-        out: Tensor = self.out(mixed(queries, keys, values).transpose(1, 2).flatten(2))
-        return out
+    def _placed(self, level: int, pose: Tensor) -> Tensor:
+        """Give what is learned of each place in a pose; by a product, whose gradient is quick."""
+        table = self.places[level]
+        chosen = (pose[:, None] == torch.arange(len(table), device=pose.device)).to(table.dtype)
+        found: Tensor = (chosen @ table.flatten(1)).view(-1, *table.shape[1:])
+        return found
 
 
 class Generator(nn.Module):
@@ -248,15 +217,6 @@ def follow(  # noqa: PLR0913 - all that decides a drawing
         wanted, other = flow(torch.cat([codes, codes]), time, states, mask, twice).chunk(2)
         codes = codes + (other + guidance * (wanted - other)) / steps
     return codes
-
-
-def _add(seen: Tensor, more: Tensor) -> Tensor:
-    """Add weights in the precision of what is seen, for bfloat16 to stay that."""
-    return seen + more.to(seen.dtype)
-
-
-def _even(seen: Tensor) -> Tensor:
-    return functional.layer_norm(seen, seen.shape[-1:])
 
 
 def _waves(time: Tensor) -> Tensor:

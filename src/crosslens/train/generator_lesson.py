@@ -21,7 +21,7 @@ from crosslens.train.tokens import encode
 from crosslens.values import Floats
 
 TIMES = (0.05, 0.25, 0.5, 0.75, 0.95)
-EARLY, WIDE = -0.5, 1.3  # where on the way most is learned, and how far around: in logits
+EARLY, WIDE = -1.0, 1.3  # where on the way most is learned, and how far around: in logits
 SHEET, COLUMNS, SHEET_STEPS, SHEET_GUIDANCE = 32, 8, 12, 2.5
 SHEETS = "sheets"
 _SEED = 40_000

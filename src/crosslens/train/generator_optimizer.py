@@ -2,7 +2,7 @@
 What moves the weights of a flow: Muon for the matrices inside, Adam for everything else.
 
 Muon (Jordan et al. 2024) steps equally far in every direction of a matrix, which teaches a small
-transformer in fewer steps than Adam; on a CPU with matrix units it costs about a tenth of a step.
+network in fewer steps than Adam; on a CPU with matrix units it costs about a tenth of a step.
 Its steps are scaled to the size of Adam's (Liu et al. 2025), so that one learning rate does for
 both.
 """
@@ -17,7 +17,11 @@ from torch import nn
 from crosslens.train.generator_config import FlowConfig
 from crosslens.train.generator_flow import Flow
 
-_INSIDE = ("layers.", "listen.", "from_time.", "from_sum.")
+_INSIDE = (
+    "down.", "up.", "layers.", "coarser.", "finer.",
+    "listen.", "from_time.", "from_sum.", "from_heard.",
+)  # fmt: skip
+_ASKED, _TURNED = "listen.questions", "turn.weight"
 
 
 class Mixed:
@@ -62,4 +66,6 @@ class Mixed:
 
 
 def _is_inside(name: str, parameter: nn.Parameter) -> bool:
-    return parameter.ndim == 2 and name.startswith(_INSIDE) and name != "listen.questions"
+    if parameter.ndim != 2 or name == _ASKED or name.endswith(_TURNED):
+        return False
+    return name.startswith(_INSIDE)

@@ -14,11 +14,13 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 from torch.export import Dim
 
 from crosslens.errors import BrokenBundle
+from crosslens.values import Floats
 
 OPSET = 18
 OUTPUT = "vector"
@@ -145,6 +147,59 @@ def _quiet() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+def in_bytes(table: Floats) -> tuple[NDArray[np.int8], Floats]:
+    """Write a table [R, C] as whole numbers from -127 to 127, and the scale [R, 1] of each row."""
+    largest = np.maximum(np.abs(table).max(1, keepdims=True), 1e-3)
+    # As float16, because that is how a graph will store it.
+    scale = (largest / 127).astype(np.float16).astype(np.float32)
+    return np.rint(table / scale).clip(-127, 127).astype(np.int8), scale
+
+
+def from_bytes(whole: NDArray[np.int8], scale: Floats) -> Floats:
+    """Undo `in_bytes`, as ONNX Runtime does."""
+    return whole.astype(np.float32) * scale
+
+
+def store_in_bytes(proto: onnx.ModelProto) -> None:
+    """
+    Store large constants in a byte per number, where that loses nothing.
+
+    So it is for tables that `in_bytes` has rounded, rows or columns; ONNX Runtime makes them
+    float32 once, when it loads.
+    """
+    graph = proto.graph
+    nodes = []
+    for tensor in list(graph.initializer):
+        values = numpy_helper.to_array(tensor)
+        if values.dtype != np.float32 or values.ndim < 2 or values.size < SMALLEST_HALVED:
+            continue
+        found = _exactly_in_bytes(values)
+        if found is None:
+            continue
+        name, (whole, scale) = tensor.name, found
+        tensor.CopyFrom(numpy_helper.from_array(whole, f"{name}.whole"))
+        graph.initializer.append(numpy_helper.from_array(scale, f"{name}.scale"))
+        nodes += [
+            helper.make_node("Cast", [f"{name}.whole"], [f"{name}.number"], to=TensorProto.FLOAT),
+            helper.make_node("Mul", [f"{name}.number", f"{name}.scale"], [name]),
+        ]
+    nodes += graph.node
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _exactly_in_bytes(values: Floats) -> tuple[NDArray[np.int8], Floats] | None:
+    """Write along the first or the last axis; None if either would lose something."""
+    for axis in (0, values.ndim - 1):
+        rows = np.moveaxis(values, axis, 0)
+        whole, scale = in_bytes(rows.reshape(len(rows), -1))
+        whole = np.moveaxis(whole.reshape(rows.shape), 0, axis)
+        scale = np.moveaxis(scale.reshape(-1, *(1,) * (values.ndim - 1)), 0, axis)
+        if np.array_equal(from_bytes(whole, scale), values):
+            return np.ascontiguousarray(whole), np.ascontiguousarray(scale)
+    return None
 
 
 def halve(proto: onnx.ModelProto) -> None:

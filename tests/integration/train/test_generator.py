@@ -2,8 +2,10 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
+from onnx import TensorProto, helper, numpy_helper
 
 from crosslens.errors import BrokenBundle, Conflict, InvalidRequest
 from crosslens.generate.bundles import read_drawings
@@ -14,7 +16,8 @@ from crosslens.train.checkpoint import LAST, RunFolder
 from crosslens.train.generator import load_codec, load_generator, train_codec, train_flow
 from crosslens.train.generator_config import CodecConfig, FlowConfig
 from crosslens.train.generator_export import export_generator
-from crosslens.train.generator_flow import Fold
+from crosslens.train.generator_parts import gathered, spread
+from crosslens.train.graphs import from_bytes, in_bytes, open_session, store_in_bytes
 from crosslens.train.rendered import RenderedSource
 from crosslens.train.run import train_encoder
 from unit.train.shops import tiny_config, toy_source
@@ -31,6 +34,7 @@ def codec_config(folder: Path, **changes: object) -> CodecConfig:
 
 def flow_config(folder: Path, words: Path, **changes: object) -> FlowConfig:
     plain = {"steps": 4, "batch": 4, "validate_every": 2, "width": 16, "layers": 1, "heads": 2,
+             "fine": 8, "middle": 8, "strokes": 1,
              "poses": 2, "gallery": 8}  # fmt: skip
     return FlowConfig(folder=folder, words_from=words, **{**PACE, **plain, **changes})  # type: ignore[arg-type]
 
@@ -126,7 +130,7 @@ def test_poses_change_what_is_drawn_from_the_same_noise(run: Path):
     flow = load_generator(run / "flow", codec)[0].flow
     with torch.no_grad():
         flow.to_codes.weight.normal_(std=0.1)  # zero at the start: nothing would show
-        flow.turn.weight.normal_(std=0.1)
+        flow.last_turn.weight.normal_(std=0.1)
     codes, states = torch.randn(1, 16, 24), torch.randn(1, 4, flow.from_sum.in_features)
     time, mask = torch.tensor([0.5]), torch.ones(1, 3, dtype=torch.long)
     first, second = (flow(codes, time, states, mask, torch.tensor([pose])) for pose in (0, 1))
@@ -147,8 +151,33 @@ def test_the_bundle_draws_what_the_trained_generator_draws(run: Path, tmp_path: 
         load_checked(tmp_path / "toy")
 
 
-def test_folding_and_unfolding_codes_is_a_round_trip():
-    codes = torch.randn(2, 16, 5)
-    fold = Fold(4, 2)
-    assert torch.equal(fold.undo(fold(codes)), codes)
-    assert torch.equal(fold(codes)[:, 0].view(2, 4, 5), codes[:, [0, 1, 4, 5]])
+def test_gathering_places_and_spreading_them_is_a_round_trip():
+    maps = torch.randn(2, 4, 6, 5)
+    assert torch.equal(spread(gathered(maps, 2), 2), maps)
+    assert torch.equal(gathered(maps, 2)[:, 0, 1].view(2, 2, 2, 5), maps[:, 0:2, 2:4])
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_constants_are_stored_in_bytes_where_that_loses_nothing(axis: int, tmp_path: Path):
+    drawn = np.random.default_rng(3).standard_normal((48, 40)).astype(np.float32)
+    rounded = from_bytes(*in_bytes(drawn))
+    found = (rounded if axis == 0 else rounded.T.copy(), drawn)
+    proto = helper.make_model(
+        helper.make_graph(
+            [helper.make_node("Identity", [name], [f"{name}.out"]) for name in ("a", "b")],
+            "constants",
+            [],
+            [helper.make_tensor_value_info(f"{n}.out", 1, None) for n in ("a", "b")],
+            [numpy_helper.from_array(each, name)
+             for each, name in zip(found, ("a", "b"), strict=True)],
+        ),
+        opset_imports=[helper.make_opsetid("", 18)],
+        ir_version=10,
+    )  # fmt: skip
+    store_in_bytes(proto)
+    kinds = {each.name: each.data_type for each in proto.graph.initializer}
+    assert kinds["a.whole"] == TensorProto.INT8
+    assert kinds["b"] == TensorProto.FLOAT
+    onnx.save(proto, str(tmp_path / "constants.onnx"))
+    back = open_session(tmp_path / "constants.onnx").run(["a.out", "b.out"], {})
+    assert all(np.array_equal(left, right) for left, right in zip(back, found, strict=True))
