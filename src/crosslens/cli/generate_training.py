@@ -35,6 +35,10 @@ def generator(
     steps: Annotated[int, typer.Option(min=1, help="Schedule of the flow.")] = 20_000,
     batch: Annotated[int, typer.Option(min=1, help="Pictures in a step of the flow.")] = 96,
     rate: Annotated[float, typer.Option(help="Highest learning rate of the flow.")] = 1e-3,
+    fall: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Share of its last steps, in which the rate falls."),
+    ] = 0.2,
     words_from: Annotated[
         str, typer.Option(help="Bundle or run whose text tower reads the words; copied.")
     ] = "crosslens-mini",
@@ -76,7 +80,8 @@ def generator(
         words = training.found(context, Path(words_from))
         flow = FlowConfig(
             folder=run / "flow", steps=steps, batch=batch, learning_rate=rate, words_from=words,
-            poses=POSES, start_from=start_from and start_from / "flow", balance=balance, **shared,
+            poses=POSES, fall=fall, start_from=start_from and start_from / "flow",
+            balance=balance, **shared,
         )  # fmt: skip
         ended = train_flow(flow, source, run / "codec", resume=resume, report=training.report)
     if ended is not None:

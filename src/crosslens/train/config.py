@@ -70,8 +70,12 @@ class Training:
 
         So a run may be resumed with more steps before it falls (Hägele et al. 2024).
         """
+        return self.held_rate(step, fall=0.2)
+
+    def held_rate(self, step: int, *, fall: float) -> float:
+        """Rise over the warm-up, stay, and fall to a fiftieth over the last share of the steps."""
         warm_up = min(self.warm_up, self.steps // 10)
-        falling = max(1, self.steps // 5)
+        falling = max(1, int(self.steps * fall))
         left = (self.steps - step) / falling
         return self.learning_rate * min((step + 1) / max(1, warm_up), 1.0, max(left, 0.02))
 

@@ -30,7 +30,7 @@ from crosslens.train.rendered import RenderedSource
 from crosslens.train.revive import revive
 
 LEAST_PSNR = 30.0
-MAY_CHANGE = {"steps", "validate_every", "words_from", "start_from"}
+MAY_CHANGE = {"steps", "fall", "validate_every", "words_from", "start_from"}
 CARD = "card.toml"
 
 

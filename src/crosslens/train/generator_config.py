@@ -65,6 +65,7 @@ class FlowConfig(Training):
         words_from: a bundle or run whose text tower reads the words and stays as it is.
         start_from: a run of a flow of the same shape and codec, whose weights are the first ones.
         gallery: held-out products in a validation.
+        fall: the last share of the schedule, over which the learning rate falls.
     """
 
     steps: int = 20_000
@@ -83,6 +84,7 @@ class FlowConfig(Training):
     words_from: Path
     start_from: Path | None = None
     gallery: int = 256
+    fall: float = 0.2
 
     def __post_init__(self) -> None:
         Training.__post_init__(self)
@@ -94,6 +96,10 @@ class FlowConfig(Training):
         whole("poses", self.poses, 1, 4_096)
         allowed = f"a divisor of width, {self.width}"
         require(self.heads > 0 and self.width % self.heads == 0, "heads", self.heads, allowed)
-        for name in ("full_share", "empty_share"):
+        for name in ("full_share", "empty_share", "fall"):
             value = getattr(self, name)
             require(0 <= value <= 1, name, value, "0 to 1")
+
+    def rate_at(self, step: int) -> float:
+        """Rise over the warm-up, stay, and fall over the last share, which `fall` says."""
+        return self.held_rate(step, fall=self.fall)

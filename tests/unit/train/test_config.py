@@ -5,6 +5,7 @@ import pytest
 
 from crosslens.errors import InvalidRequest
 from crosslens.train.config import ModelConfig, TrainConfig
+from crosslens.train.generator_config import FlowConfig
 
 pytestmark = pytest.mark.train
 
@@ -64,3 +65,20 @@ def test_a_short_run_warms_up_for_a_tenth_of_it_only():
     config = TrainConfig(folder=Path("run"), steps=20, warm_up=200, learning_rate=0.01)
     assert config.rate_at(2) == pytest.approx(0.01)
     assert TrainConfig(folder=Path("run"), steps=1, learning_rate=0.01).rate_at(0) == 0.01
+
+
+@pytest.mark.parametrize(("fall", "until"), [(0.2, 800), (0.5, 500)])
+def test_the_rate_of_a_flow_stays_and_falls_in_the_share_that_is_asked_for(fall: float, until: int):
+    config = FlowConfig(
+        folder=Path("run"), words_from=Path("words"), steps=1000, fall=fall, learning_rate=0.01
+    )
+    rates = [config.rate_at(step) for step in range(1000)]
+    assert set(rates[100 : until + 1]) == {0.01}
+    assert rates[until:] == sorted(rates[until:], reverse=True)
+    assert rates[until + 1] < 0.01
+    assert rates[-1] == pytest.approx(0.0002)
+
+
+def test_a_flow_refuses_a_share_that_is_none():
+    with pytest.raises(InvalidRequest, match="fall"):
+        FlowConfig(folder=Path("run"), words_from=Path("words"), fall=1.5)
