@@ -97,6 +97,9 @@ def export_generator(
     note: Annotated[str, typer.Option(help="What its users should know.")] = "",
     steps: Annotated[int, typer.Option(min=1, max=150, help="Sampling steps.")] = 12,
     guidance: Annotated[float, typer.Option(min=0, max=30, help="Of the sampling.")] = 2.5,
+    guided: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the way on which guidance counts.")
+    ] = 1.0,
     temperature: Annotated[
         float, typer.Option(min=0, max=2, help="Of the noise; below 1 pictures are smoother.")
     ] = 1.0,
@@ -109,7 +112,7 @@ def export_generator(
     folder = training.folder_for(context, name, kind="generators")
     card = write(
         run, folder, name=folder.name, about=about, licence=licence, note=note, steps=steps,
-        guidance=guidance, temperature=temperature,
+        guidance=guidance, guided=guided, temperature=temperature,
     )  # fmt: skip
     if as_json:
         print_json({"name": card.name, "folder": str(folder)})

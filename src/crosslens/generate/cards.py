@@ -36,6 +36,8 @@ class GeneratorCard:
         places, components: shape of the codes in which it draws.
         max_tokens: longest prompt; longer ones are cut.
         steps, guidance: of the sampling, unless told.
+        guided: share of the way on which guidance counts; later, the words alone are followed,
+            which is quicker and leaves fewer specks (Kynkäänniemi et al. 2024).
         temperature: size of the noise that a drawing starts from; below 1 it is smoother.
         poses: ways of placing a product that its flow was told of; seeds go through them by turns.
             A flow that knows none (0) has no input for them.
@@ -56,6 +58,7 @@ class GeneratorCard:
     max_tokens: int
     steps: int
     guidance: float
+    guided: float = 1.0
     temperature: float = 1.0
     poses: int = 0
     languages: tuple[str, ...] = ()
@@ -71,7 +74,7 @@ class GeneratorCard:
                           ("max_tokens", 8_192), ("steps", 150)):  # fmt: skip
             check_whole(key, getattr(self, key), 1, most)
         check_whole("poses", self.poses, 0, MOST_POSES)
-        for key, above in (("guidance", 30), ("temperature", 2)):
+        for key, above in (("guidance", 30), ("guided", 1), ("temperature", 2)):
             check_share(key, getattr(self, key), above)
 
     @property

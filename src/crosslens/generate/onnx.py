@@ -84,9 +84,12 @@ class OnnxGenerator:
         if self.card.poses:
             fixed["pose"] = np.full(2, self.card.pose_of(seed), np.int64)
         for taken in range(steps):
-            time = np.full(2, taken / steps, np.float32)
-            feeds = {"codes": np.stack([codes, codes]), "time": time, **fixed}
-            wanted, other = self._run(self._flow, feeds)
+            at = taken / steps
+            texts = 2 if at < self.card.guided else 1
+            feeds = {name: each[:texts] for name, each in fixed.items()}
+            feeds |= {"codes": np.stack([codes] * texts), "time": np.full(texts, at, np.float32)}
+            found = self._run(self._flow, feeds)
+            wanted, other = found[0], found[-1]
             codes = codes + (other + share * (wanted - other)) / np.float32(steps)
             told(taken + 1)
         return codes

@@ -52,6 +52,7 @@ def export_generator(  # noqa: PLR0913 - what to write, and what to say of it
     note: str = "",
     steps: int = 12,
     guidance: float = 2.5,
+    guided: float = 1.0,
     temperature: float = 1.0,
     notes: Mapping[str, Any] | None = None,
 ) -> GeneratorCard:
@@ -64,7 +65,7 @@ def export_generator(  # noqa: PLR0913 - what to write, and what to say of it
         run: as `crosslens train generator` left it.
         folder: becomes the bundle; what stood there is replaced.
         note: what whoever looks at the pictures should know.
-        steps, guidance, temperature: of the sampling, unless told; see `GeneratorCard`.
+        steps, guidance, guided, temperature: of the sampling, unless told; see `GeneratorCard`.
         notes: more for the card's [training], such as the command.
 
     Raises:
@@ -81,7 +82,7 @@ def export_generator(  # noqa: PLR0913 - what to write, and what to say of it
     card = GeneratorCard(
         name=name, about=about, licence=licence, px=codec.config.px, places=int(places),
         components=int(components), max_tokens=generator.reader.places.shape[0], steps=steps,
-        guidance=guidance, temperature=temperature, poses=len(generator.flow.poses),
+        guidance=guidance, guided=guided, temperature=temperature, poses=len(generator.flow.poses),
         languages=("zh", "en"), note=note,
         training={
             "weights": "matrices of the flow and tokens stored as bytes, others as float16; "
@@ -222,6 +223,7 @@ def _drawings(codec: Codec, generator: Generator, tokenizer: Any, card: Generato
             codes = follow(
                 generator.flow, card.temperature * torch.from_numpy(noise), states, mask,
                 torch.tensor([card.pose_of(seed)]), steps=GOLDEN_STEPS, guidance=card.guidance,
+                guided=card.guided,
             )  # fmt: skip
             pictures.append(to_pixels(codec(codes))[0])
     return Drawings(

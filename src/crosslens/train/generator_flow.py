@@ -201,6 +201,7 @@ def follow(  # noqa: PLR0913 - all that decides a drawing
     *,
     steps: int,
     guidance: float,
+    guided: float = 1.0,
 ) -> Tensor:
     """
     Go from noise to codes in straight steps, away from what the second half of the words says.
@@ -210,11 +211,16 @@ def follow(  # noqa: PLR0913 - all that decides a drawing
         states, mask: of 2 N texts: the wanted ones, then what they are to be unlike.
         pose: [N].
         guidance: 1 follows the words alone.
+        guided: share of the way on which guidance counts; later, the words alone are followed.
     """
     codes, twice = noise, torch.cat([pose, pose])
     for step in range(steps):
-        time = torch.full((2 * len(noise),), step / steps, device=noise.device)
-        wanted, other = flow(torch.cat([codes, codes]), time, states, mask, twice).chunk(2)
+        texts = len(noise) * (2 if step / steps < guided else 1)
+        time = torch.full((texts,), step / steps, device=noise.device)
+        found = flow(
+            torch.cat([codes, codes])[:texts], time, states[:texts], mask[:texts], twice[:texts]
+        )
+        wanted, other = found[: len(noise)], found[-len(noise) :]
         codes = codes + (other + guidance * (wanted - other)) / steps
     return codes
 

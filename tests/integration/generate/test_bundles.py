@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,3 +47,18 @@ def test_the_guidance_goes_away_from_the_negative_prompt(scribble: Path):
     plain, away = drawn(guidance=1.0), drawn(guidance=1.0, negative="dress")
     assert (plain == away).all()  # at 1 the words alone count
     assert not (drawn(guidance=3.0, negative="dress") == drawn(guidance=3.0)).all()
+
+
+def test_where_guidance_ends_the_words_alone_are_followed(scribble: Path):
+    draws = OnnxGenerator(scribble)
+
+    def drawn(share: float, **wish: object) -> np.ndarray:
+        draws.card = replace(draws.card, guided=share)
+        given = Wish("red shoe", seed=1, steps=4, **wish)  # type: ignore[arg-type]
+        return next(draws.draw(given)).pixels.astype(int)
+
+    plain, half, whole = (drawn(share, guidance=3.0) for share in (0.0, 0.5, 1.0))
+    assert (plain == drawn(1.0, guidance=1.0)).all()
+    assert (plain == drawn(0.0, guidance=3.0, negative="dress")).all()
+    assert not (half == plain).all()
+    assert not (half == whole).all()

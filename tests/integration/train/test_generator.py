@@ -138,7 +138,9 @@ def test_poses_change_what_is_drawn_from_the_same_noise(run: Path):
 
 
 def test_the_bundle_draws_what_the_trained_generator_draws(run: Path, tmp_path: Path):
-    card = export_generator(run, tmp_path / "toy", name="toy", about="Squares.", steps=3)
+    card = export_generator(
+        run, tmp_path / "toy", name="toy", about="Squares.", steps=3, guided=0.5
+    )
     draws = load_checked(tmp_path / "toy")
     assert check(draws, read_drawings(tmp_path / "toy")) < 1.0
     assert (draws.about.native_px, draws.about.steps, card.poses) == (64, 3, 2)

@@ -18,6 +18,7 @@ def test_a_card_comes_back_as_it_was_written():
         ("px = 8", "px = 8\nwide = 9", "wide is not a key"),
         ('kind = "generator"', 'kind = "encoder"', "kind is 'encoder'"),
         ("guidance = 2.0", "guidance = 31.0", "guidance is 31.0"),
+        ("guided = 1.0", "guided = 1.1", "guided is 1.1"),
         ('languages = ["zh", "en"]', "languages = 3", "languages is 3"),
         ("poses = 0", "poses = -1", "poses is -1"),
         ("[digests]", '[digests]\n"a.onnx" = 3', "digests: a.onnx is 3"),
