@@ -185,9 +185,14 @@ def store_in_bytes(proto: onnx.ModelProto) -> None:
             helper.make_node("Cast", [f"{name}.whole"], [f"{name}.number"], to=TensorProto.FLOAT),
             helper.make_node("Mul", [f"{name}.number", f"{name}.scale"], [name]),
         ]
-    nodes += graph.node
+    _put_first(graph, nodes)
+
+
+def _put_first(graph: onnx.GraphProto, nodes: Sequence[onnx.NodeProto]) -> None:
+    """Let nodes come before all others, which may use what they give."""
+    ordered = [*nodes, *graph.node]
     del graph.node[:]
-    graph.node.extend(nodes)
+    graph.node.extend(ordered)
 
 
 def _exactly_in_bytes(values: Floats) -> tuple[NDArray[np.int8], Floats] | None:
@@ -216,9 +221,7 @@ def halve(proto: onnx.ModelProto) -> None:
             name = tensor.name
             tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
             casts.append(helper.make_node("Cast", [tensor.name], [name], to=TensorProto.FLOAT))
-    nodes = [*casts, *graph.node]
-    del graph.node[:]
-    graph.node.extend(nodes)
+    _put_first(graph, casts)
     del graph.value_info[:]  # it still calls the constants float32
 
 
