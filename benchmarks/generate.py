@@ -11,10 +11,12 @@ after the codec of the run (what the flow could reach at best), and what was dra
 
 R@k: the built-in encoder looks for the picture's title among all titles of its language; right is
 every title that fits. `category`, `colour`, `pattern`: what a judge names, which shares nothing
-with encoder or generator. `s`: CPU seconds of one picture on one core; `MB`: the most memory of a
-process that does nothing but draw. `apart`: root mean square difference of pictures of one title
-from four seeds, in levels of 255, beside that of four poses as rendered. `nearest`: the same
-difference to the nearest training picture, beside that of rendered held-out products.
+with encoder or generator; `either`: the colour again, where a pattern that covers half of what it
+is on (0.4 to 0.6 of its tile: stripes, diagonals, checks, leopard) may be named for the ground, as
+nobody sees which of the two that is. `s`: CPU seconds of one picture on one core; `MB`: the most
+memory of a process that does nothing but draw. `apart`: root mean square difference of pictures of
+one title from four seeds, in levels of 255, beside that of four poses as rendered. `nearest`: the
+same difference to the nearest training picture, beside that of rendered held-out products.
 
 Several values of `--guidance` and `--noise` give a row for each pair; `--seed 97` asks other titles
 than those that figures are given for, so that settings can be chosen by them.
@@ -41,6 +43,8 @@ import judge
 from crosslens.encode.onnx import OnnxBundle, load
 from crosslens.generate.onnx import OnnxGenerator
 from crosslens.generate.wish import Wish
+from crosslens.sample.design import Design
+from crosslens.sample.tiles import pattern_tile
 from crosslens.train.generator import load_codec
 from crosslens.train.generator_codec import to_pixels, to_values
 from crosslens.train.generator_studio import StudioShop, studio_source
@@ -54,6 +58,7 @@ FEWEST = 16  # a source wants some products to train on; they are not asked for
 SEED, WORDS_SEED = 98, 6
 COLUMNS = 10
 PLAIN = "solid"
+EVEN = (0.4, 0.6)
 DRAW_ONE = """
 import sys
 from pathlib import Path
@@ -116,7 +121,7 @@ class Bench:
     def report(self, asked: argparse.Namespace) -> None:
         generator = OnnxGenerator(asked.generator)
         real = self.source.portraits(self.rows)
-        heads = ("R@1", "R@10", *judge.NAMES, "s", "MB")
+        heads = ("R@1", "R@10", *judge.NAMES, "either", "s", "MB")
         print(f"{'pictures':<26}" + "".join(f"{head:>9}" for head in heads))
         self.row("rendered", real)
         self.row("codec", self.through_codec(real))
@@ -143,7 +148,11 @@ class Bench:
         designs = [self.source.design(int(row)) for row in self.rows]
         wanted = {each: [getattr(one, each) for one in designs] for each in judge.NAMES}
         said = self.judge.name(pictures)
-        found = (*self.recalls(pictures), *judge.agreement(said, wanted).values())
+        either = np.mean([
+            colour == one.colour or (colour == one.accent and covers_half(one))
+            for colour, one in zip(said["colour"], designs, strict=True)
+        ])  # fmt: skip
+        found = (*self.recalls(pictures), *judge.agreement(said, wanted).values(), either)
         print(f"{name:<26}" + "".join(f"{100 * each:9.1f}" for each in found) + cost, flush=True)
         plain = [
             said["colour"][place] == one.colour
@@ -205,6 +214,14 @@ class Bench:
             ) / found.shape[1]
             least = np.sqrt(np.clip(squares.min(1), 0, None))
             print(f"nearest: {name} {np.median(least):.1f} (least {least.min():.1f})")
+
+
+def covers_half(design: Design) -> bool:
+    if design.pattern == PLAIN:
+        return False
+    least, most = EVEN
+    alpha = pattern_tile(design.pattern, (255, 0, 0), (0, 0, 255)).toarray()[..., 3]
+    return bool(least <= alpha.mean() / 255 <= most)
 
 
 def memory(generator: Path, steps: int) -> float:
