@@ -40,10 +40,11 @@ def generator(
         typer.Option(min=0, max=1, help="Share of its last steps, in which the rate falls."),
     ] = 0.2,
     words_from: Annotated[
-        str, typer.Option(help="Bundle or run whose text tower reads the words; copied.")
+        str, typer.Option(help="Bundle or run with whose text tower it begins to read.")
     ] = "crosslens-mini",
     start_from: Annotated[
-        Path | None, typer.Option(help="Run whose flow, in the same codec, is learned on from.")
+        Path | None,
+        typer.Option(help="Run in the same codec, whose generator is taught on."),
     ] = None,
     balance: Annotated[
         str, typer.Option(help="Attribute whose rarer values the flow is shown more often.")

@@ -7,6 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from tokenizers import Tokenizer
+
 from crosslens.errors import InvalidRequest
 from crosslens.train.checkpoint import (
     BEST,
@@ -21,7 +23,7 @@ from crosslens.train.checkpoint import (
 from crosslens.train.config import model_from_json
 from crosslens.train.generator_codec import Codec, CodecLesson, fit
 from crosslens.train.generator_config import CodecConfig, FlowConfig
-from crosslens.train.generator_flow import Flow, Generator, Reader
+from crosslens.train.generator_flow import Generator, Reader
 from crosslens.train.generator_lesson import FlowLesson
 from crosslens.train.generator_optimizer import Mixed
 from crosslens.train.lessons import Ended, Learner, Report, run_lesson, silent
@@ -31,7 +33,7 @@ from crosslens.train.revive import revive
 
 LEAST_PSNR = 30.0
 MAY_CHANGE = {"steps", "fall", "validate_every", "words_from", "start_from"}
-CARD = "card.toml"
+CARD, HEADS = "card.toml", "heads."
 
 
 def train_codec(
@@ -101,18 +103,8 @@ def train_flow(
         )
     run = open_run(config, source.provenance, resume=resume, free=FREE | MAY_CHANGE)
     state = run.load(LAST) if run.started else None
-    teacher = _teacher(config) if state is None else None
-    if teacher is not None and not run.started:
-        shape = {"text": asdict(shape_of(teacher.about))}
-        run.start(
-            config, teacher.tokenizer, about={"heads": {}, "provenance": source.provenance, **shape}
-        )
-    model = _generator(config, ready, run)
-    if teacher is not None:
-        model.reader.load_state_dict(teacher.model.text.state_dict())
-    if state is None and config.start_from is not None:
-        start_from(model.flow, config.start_from)
-    learner = Learner(model, config, optimizer=Mixed(model.flow, config)).resume(state, run)
+    model = _generator(config, ready, run) if state else _begun(config, ready, run, source)
+    learner = Learner(model, config, optimizer=Mixed(model, config)).resume(state, run)
     lesson = FlowLesson(source, ready, run.tokenizer(), config)
     return run_lesson(learner, lesson, run=run, report=report)
 
@@ -133,25 +125,44 @@ def load_generator(folder: Path, codec: Codec) -> tuple[Generator, int]:
     return model.eval(), int(state["step"])
 
 
-def start_from(flow: Flow, folder: Path) -> None:
-    """
-    Give a flow the weights of another run's best one, in the same codec.
+def _begun(config: FlowConfig, codec: Codec, run: RunFolder, source: RenderedSource) -> Generator:
+    """Make what a run begins with: another run's generator, or one that can read and no more."""
+    begins = RunFolder(config.start_from) if config.start_from else _teacher(config)
+    if not run.started:
+        tokenizer, shape = _reading(begins)
+        heads = source.shelf.head_sizes if config.naming else {}
+        about = {"heads": heads, "provenance": source.provenance, "text": shape}
+        run.start(config, tokenizer, about=about)
+    model = _generator(config, codec, run)
+    if isinstance(begins, RunFolder):
+        _take_over(model, begins)
+    else:
+        model.reader.load_state_dict(begins.model.text.state_dict())
+    return model
 
-    Raises:
-        InvalidRequest: there is none, or its shape is another one.
-    """
-    state = _best(RunFolder(folder))
-    prefix = "flow."
-    theirs = {
-        name.removeprefix(prefix): value
-        for name, value in state["averages"].items()
-        if name.startswith(prefix)
+
+def _reading(begins: Trained | RunFolder) -> tuple[Tokenizer, dict[str, Any]]:
+    """Give the tokens and the shape of a text tower."""
+    if isinstance(begins, RunFolder):
+        return begins.tokenizer(), begins.about()["text"]
+    return begins.tokenizer, asdict(shape_of(begins.about))
+
+
+def _take_over(model: Generator, earlier: RunFolder) -> None:
+    """Take over a run's best weights; heads that name other attributes, or none, stay."""
+    theirs, own = _best(earlier)["averages"], model.state_dict()
+    known = {
+        name: value
+        for name, value in theirs.items()
+        if not name.startswith(HEADS) or (name in own and own[name].shape == value.shape)
     }
+    heads = {name: value for name, value in own.items() if name.startswith(HEADS)}
     try:
-        flow.load_state_dict(theirs)
+        model.load_state_dict({**heads, **known})
     except RuntimeError as exc:
         raise InvalidRequest(
-            f"the flow in {folder} has another shape", hint="start from one of the same settings"
+            f"the flow in {earlier.path} has another shape",
+            hint="start from one of the same settings",
         ) from exc
 
 
@@ -163,7 +174,8 @@ def _best(run: RunFolder) -> Mapping[str, Any]:
 
 
 def _generator(config: FlowConfig, codec: Codec, run: RunFolder) -> Generator:
-    return Generator(config, codec, Reader(model_from_json(run.about()["text"])))
+    about = run.about()
+    return Generator(config, codec, Reader(model_from_json(about["text"])), heads=about["heads"])
 
 
 def _teacher(config: FlowConfig) -> Trained:

@@ -62,8 +62,12 @@ class FlowConfig(Training):
         full_share: share of the titles that say everything; the others say what they say.
         empty_share: share of the titles that are left away, so that guidance has a counterpart.
         balance: an attribute whose rarer values are shown more often: by the root of how rare.
-        words_from: a bundle or run whose text tower reads the words and stays as it is.
-        start_from: a run of a flow of the same shape and codec, whose weights are the first ones.
+        words_from: a bundle or run with whose text tower the reader of the words begins, unless
+            all begins from a run.
+        naming: how much it counts, beside the flow, to name what a title says of each attribute;
+            0 leaves the reader as it is.
+        start_from: a run of a flow of the same shape and codec, whose weights are the first ones,
+            those of its reader too.
         gallery: held-out products in a validation.
         fall: the last share of the schedule, over which the learning rate falls.
     """
@@ -82,6 +86,7 @@ class FlowConfig(Training):
     empty_share: float = 0.1
     balance: str = ""
     words_from: Path
+    naming: float = 0.1
     start_from: Path | None = None
     gallery: int = 256
     fall: float = 0.2
@@ -96,6 +101,7 @@ class FlowConfig(Training):
         whole("poses", self.poses, 1, 4_096)
         allowed = f"a divisor of width, {self.width}"
         require(self.heads > 0 and self.width % self.heads == 0, "heads", self.heads, allowed)
+        require(self.naming >= 0, "naming", self.naming, "0 or more")
         for name in ("full_share", "empty_share", "fall"):
             value = getattr(self, name)
             require(0 <= value <= 1, name, value, "0 to 1")

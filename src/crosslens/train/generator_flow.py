@@ -12,6 +12,8 @@ poses, which is a blur.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -27,7 +29,7 @@ from crosslens.train.generator_parts import (
     added,
     evened,
     gathered,
-    spread,
+    scattered,
 )
 from crosslens.train.model import TextTower
 
@@ -148,8 +150,8 @@ class Flow(nn.Module):
         )
         fine, middle, coarse = self._looked(codes, told, pose)
         coarse = self._thought(coarse, heard, told)
-        middle = self.up[0](middle + spread(self.finer[0](coarse), 2), told)
-        fine = self.up[1](fine + spread(self.finer[1](middle), 2), told)
+        middle = self.up[0](middle + scattered(self.finer[0](coarse), 2), told)
+        fine = self.up[1](fine + scattered(self.finer[1](middle), 2), told)
         shift, scale = self.last_turn(told)[:, None, None].chunk(2, -1)
         fine = torch.addcmul(shift, evened(fine), 1 + scale)
         found = self.to_codes(gathered(fine, FINE)).flatten(1, 2).float()
@@ -160,7 +162,7 @@ class Flow(nn.Module):
     def _looked(self, codes: Tensor, told: Tensor, pose: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See the codes on a fine, a middle and a coarse grid."""
         grid = codes.view(-1, self.side, self.side, codes.shape[-1])
-        fine = added(spread(self.from_codes(grid), FINE), self._placed(0, pose))
+        fine = added(scattered(self.from_codes(grid), FINE), self._placed(0, pose))
         fine = self.down[0](fine, told)
         middle = added(self.coarser[0](gathered(fine, 2)), self._placed(1, pose))
         middle = self.down[1](middle, told)
@@ -184,12 +186,31 @@ class Flow(nn.Module):
 
 
 class Generator(nn.Module):
-    """A reader, which stays as it is, and the flow that goes by what it reads."""
+    """
+    A reader, and the flow that goes by what it reads.
 
-    def __init__(self, config: FlowConfig, codec: Codec, reader: Reader) -> None:
+    Args:
+        heads: attribute → how many values it has. To name them is how reader and listener learn
+            what belongs together: pictures alone teach slowly which of two colours is the ground.
+            Heads are not exported; without any, the reader stays as it is.
+    """
+
+    def __init__(
+        self, config: FlowConfig, codec: Codec, reader: Reader, *, heads: Mapping[str, int]
+    ) -> None:
         super().__init__()
-        self.reader = reader.requires_grad_(False)
+        self.reader = reader.requires_grad_(bool(heads))
         self.flow = Flow(config, codec, reader)
+        width = HEARD * config.width
+        # An attribute may be called as something that modules have, such as "type".
+        self.heads = nn.ModuleDict(
+            {f"names {name}": nn.Linear(width, size) for name, size in heads.items()}
+        )
+
+    def named(self, states: Tensor, mask: Tensor) -> dict[str, Tensor]:
+        """Give per attribute the logits [N, values] of what the words say."""
+        heard = self.flow.listen(states, mask).flatten(1)
+        return {name: head(heard).float() for name, head in self.heads.items()}
 
 
 def follow(  # noqa: PLR0913 - all that decides a drawing

@@ -15,8 +15,9 @@ from crosslens.train.generator_codec import Codec, encode_all, to_pixels
 from crosslens.train.generator_config import FlowConfig
 from crosslens.train.generator_flow import Generator, follow
 from crosslens.train.lessons import Verdict
+from crosslens.train.losses import name_attributes
 from crosslens.train.rendered import RenderedSource
-from crosslens.train.source import Pixels, Rows, Style, chances
+from crosslens.train.source import Codes, Phrase, Pixels, Rows, Shelf, Style, chances
 from crosslens.train.tokens import encode
 from crosslens.values import Floats
 
@@ -25,17 +26,28 @@ EARLY, WIDE = -1.0, 1.3  # where on the way most is learned, and how far around:
 SHEET, COLUMNS, SHEET_STEPS, SHEET_GUIDANCE = 32, 8, 12, 2.5
 SHEETS = "sheets"
 _SEED = 40_000
+SILENCE = Phrase("", ())
 
 
 @dataclass(frozen=True, slots=True)
 class Voyages:
-    """Codes, noise of their shape, times [N] between them, ids and mask of titles, poses [N]."""
+    """
+    What a flow learns from at a time.
+
+    Attributes:
+        codes, noise: [N, places, components].
+        times: [N], where on the way from noise to codes.
+        ids, mask: [N, L], of titles.
+        said: int64 [N, attributes], what a title says of each; -1 is nothing.
+        pose: [N].
+    """
 
     codes: Tensor
     noise: Tensor
     times: Tensor
     ids: Tensor
     mask: Tensor
+    said: Tensor
     pose: Tensor
 
     def to(self, device: str) -> Voyages:
@@ -62,34 +74,44 @@ class FlowLesson:
         config = self._config
         rng = np.random.default_rng([config.seed, step])
         rows = rng.choice(self._source.shelf.training, config.batch, p=self._chances)
-        titles = [self._title(int(row), rng) for row in rows]
+        phrases = [self._title(int(row), rng) for row in rows]
         logits = EARLY + WIDE * rng.standard_normal(config.batch, np.float32)
         places = torch.from_numpy(np.searchsorted(self._source.shelf.training, rows))
         return self._voyages(
-            self._codes[places].float(), rows, titles, 1 / (1 + np.exp(-logits)), rng
+            self._codes[places].float(), rows, phrases, 1 / (1 + np.exp(-logits)), rng
         )
 
     def measure(self, model: Generator, batch: Voyages) -> dict[str, Tensor]:
         """Compare what the flow says of what the linear guess misses with what it misses."""
-        with torch.no_grad():
-            states = model.reader(batch.ids, batch.mask)
-        return {"loss": self._missed(model, batch, states).mean()}
+        states = model.reader(batch.ids, batch.mask)
+        missed = self._missed(model, batch, states).mean()
+        if not model.heads:
+            return {"loss": missed}
+        named = name_attributes(model.named(states, batch.mask), batch.said)
+        return {"loss": missed + self._config.naming * named, "missed": missed, "named": named}
 
     def judge(self, model: Generator, step: int) -> Verdict:
         """Measure the loss on held-out products at fixed times; draw a contact sheet."""
         rng = np.random.default_rng(_SEED)
         codes = encode_all(self._codec, self._source, self._held_out).float()
-        titles = [self._full(int(row), rng) for row in self._held_out]
-        figures = {}
-        for time in TIMES:
-            voyages = self._voyages(
-                codes, self._held_out, titles, np.full(len(codes), time, np.float32), rng
-            )
-            voyages = voyages.to(self._config.device)
-            states = model.reader(voyages.ids, voyages.mask)
-            figures[f"loss/{time}"] = float(self._missed(model, voyages, states).mean())
-        self._draw_sheet(model, titles, step)
-        return Verdict(-sum(figures.values()) / len(figures), figures)
+        phrases = [self._full(int(row), rng) for row in self._held_out]
+        voyages = [
+            self._voyages(
+                codes, self._held_out, phrases, np.full(len(codes), time, np.float32), rng
+            ).to(self._config.device)
+            for time in TIMES
+        ]
+        said, mask = voyages[0].said, voyages[0].mask  # titles are the same at all times
+        states = model.reader(voyages[0].ids, mask)
+        figures = {
+            f"loss/{time}": float(self._missed(model, each, states).mean())
+            for time, each in zip(TIMES, voyages, strict=True)
+        }
+        score = -sum(figures.values()) / len(figures)
+        if model.heads:
+            figures["misnamed"] = _misnamed(model.named(states, mask), said)
+        self._draw_sheet(model, [phrase.text for phrase in phrases], step)
+        return Verdict(score, figures)
 
     def _missed(self, model: Generator, batch: Voyages, states: Tensor) -> Tensor:
         time = batch.times[:, None, None]
@@ -103,34 +125,35 @@ class FlowLesson:
         self,
         codes: Tensor,
         rows: Rows,
-        titles: list[str],
+        phrases: list[Phrase],
         times: Floats,
         rng: np.random.Generator,
     ) -> Voyages:
-        ids, mask = encode(self._tokenizer, titles)
+        ids, mask = encode(self._tokenizer, [phrase.text for phrase in phrases])
         return Voyages(
             codes=codes,
             noise=torch.from_numpy(rng.standard_normal(codes.shape, np.float32)),
             times=torch.from_numpy(times),
             ids=torch.from_numpy(ids),
             mask=torch.from_numpy(mask),
+            said=torch.from_numpy(_said(self._source.shelf, rows, phrases)),
             pose=torch.from_numpy(rows % self._config.poses),
         )
 
-    def _title(self, row: int, rng: np.random.Generator) -> str:
+    def _title(self, row: int, rng: np.random.Generator) -> Phrase:
         if rng.random() < self._config.empty_share:
-            return ""
+            return SILENCE
         style = Style.FULL if rng.random() < self._config.full_share else Style.ANY
         return self._worded(row, rng, style)
 
-    def _full(self, row: int, rng: np.random.Generator) -> str:
+    def _full(self, row: int, rng: np.random.Generator) -> Phrase:
         return self._worded(row, rng, Style.FULL)
 
-    def _worded(self, row: int, rng: np.random.Generator, style: Style) -> str:
+    def _worded(self, row: int, rng: np.random.Generator, style: Style) -> Phrase:
         languages = self._source.languages
         language = languages[int(rng.integers(len(languages)))]
         said = self._source.phrase(row, language, rng, style=style)
-        return "" if said is None else said.text
+        return said or SILENCE
 
     def _draw_sheet(self, model: Generator, titles: list[str], step: int) -> None:
         """Put held-out products as they are above what is drawn from their titles."""
@@ -151,6 +174,23 @@ class FlowLesson:
             folder.mkdir(parents=True, exist_ok=True)
             wanted = self._source.portraits(self._held_out[:SHEET])
             _sheet(wanted, drawn).save(folder / f"{step:06d}.png")
+
+
+def _said(shelf: Shelf, rows: Rows, phrases: list[Phrase]) -> Codes:
+    found = np.full((len(rows), shelf.heads), -1, np.int64)
+    for place, phrase in enumerate(phrases):
+        columns = [column for column in phrase.mentions if column < shelf.heads]
+        found[place, columns] = shelf.codes[rows[place], columns]
+    return found
+
+
+def _misnamed(guesses: dict[str, Tensor], said: Tensor) -> float:
+    """Give the share of what titles say that is named as something else."""
+    wrong = [
+        (logits.argmax(1) != column)[column >= 0]
+        for logits, column in zip(guesses.values(), said.T, strict=True)
+    ]
+    return float(torch.cat(wrong).float().mean())
 
 
 def _sheet(wanted: Pixels, drawn: Pixels) -> Image.Image:

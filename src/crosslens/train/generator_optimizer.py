@@ -1,5 +1,5 @@
 """
-What moves the weights of a flow: Muon for the matrices inside, Adam for everything else.
+What moves the weights of a generator: Muon for the matrices inside its flow, Adam for the rest.
 
 Muon (Jordan et al. 2024) steps equally far in every direction of a matrix, which teaches a small
 network in fewer steps than Adam; on a CPU with matrix units it costs about a tenth of a step.
@@ -15,21 +15,24 @@ import torch
 from torch import nn
 
 from crosslens.train.generator_config import FlowConfig
-from crosslens.train.generator_flow import Flow
+from crosslens.train.generator_flow import Generator
 
-_INSIDE = (
-    "down.", "up.", "layers.", "coarser.", "finer.",
-    "listen.", "from_time.", "from_sum.", "from_heard.",
+_INSIDE = tuple(
+    f"flow.{part}."
+    for part in (
+        "down", "up", "layers", "coarser", "finer", "listen", "from_time", "from_sum", "from_heard"
+    )
 )  # fmt: skip
-_ASKED, _TURNED = "listen.questions", "turn.weight"
+_ASKED, _TURNED = "flow.listen.questions", "turn.weight"
 
 
 class Mixed:
     """Two optimisers that look like one."""
 
-    def __init__(self, flow: Flow, config: FlowConfig) -> None:
-        inside = {name: p for name, p in flow.named_parameters() if _is_inside(name, p)}
-        around = [p for name, p in flow.named_parameters() if name not in inside]
+    def __init__(self, model: Generator, config: FlowConfig) -> None:
+        learned = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        inside = {name: p for name, p in learned.items() if _is_inside(name, p)}
+        around = [p for name, p in learned.items() if name not in inside]
         rate, decay = config.learning_rate, config.weight_decay
         self._parts: tuple[torch.optim.Optimizer, ...] = (
             torch.optim.Muon(

@@ -113,7 +113,7 @@ def gathered(maps: Tensor, by: int) -> Tensor:
     return grid.transpose(2, 3).reshape(count, height // by, width // by, by * by * channels)
 
 
-def spread(maps: Tensor, by: int) -> Tensor:
+def scattered(maps: Tensor, by: int) -> Tensor:
     """[N, H, W, by · by · C] → [N, by · H, by · W, C]."""
     count, height, width, numbers = maps.shape
     grid = maps.reshape(count, height, width, by, by, numbers // by**2)

@@ -1,3 +1,4 @@
+import json
 import shutil
 from pathlib import Path
 
@@ -12,11 +13,11 @@ from crosslens.generate.bundles import read_drawings
 from crosslens.generate.onnx import check, load_checked
 from crosslens.generate.wish import Wish
 from crosslens.train import generator
-from crosslens.train.checkpoint import LAST, RunFolder
+from crosslens.train.checkpoint import LAST, RunFolder, load_trained
 from crosslens.train.generator import load_codec, load_generator, train_codec, train_flow
 from crosslens.train.generator_config import CodecConfig, FlowConfig
 from crosslens.train.generator_export import export_generator
-from crosslens.train.generator_parts import gathered, spread
+from crosslens.train.generator_parts import gathered, scattered
 from crosslens.train.graphs import from_bytes, in_bytes, open_session, store_in_bytes
 from crosslens.train.rendered import RenderedSource
 from crosslens.train.run import train_encoder
@@ -125,6 +126,50 @@ def test_a_flow_goes_on_from_another_of_its_shape(
         begun(width=8)
 
 
+def test_reading_is_learned_by_naming_what_titles_say(
+    run: Path, words: Path, toys: RenderedSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(generator, "LEAST_PSNR", 0.0)
+    teacher = load_trained(words).model.text.state_dict()
+    codec, _ = load_codec(run / "codec")
+    for naming, stays in ((0.0, True), (1.0, False)):
+        folder = tmp_path / f"naming {naming}"
+        pace = {
+            "naming": naming,
+            "steps": 60,
+            "batch": 16,
+            "learning_rate": 1e-2,
+            "validate_every": 60,
+        }
+        ended = train_flow(flow_config(folder, words, **pace), toys, run / "codec")
+        taught, _ = load_generator(folder, codec)
+        kept = [torch.equal(v, teacher[k]) for k, v in taught.reader.state_dict().items()]
+        assert all(kept) if stays else not any(kept)
+        assert ("misnamed" in ended.figures) is not stays
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    named = [row["named"] for row in rows if "named" in row]
+    assert np.mean(named[-5:]) < np.mean(named[:5]) / 2
+
+
+def test_a_flow_that_goes_on_takes_over_reading_and_what_it_can_name(
+    run: Path, words: Path, toys: RenderedSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(generator, "LEAST_PSNR", 0.0)
+    still = {"steps": 1, "learning_rate": 1e-7, "validate_every": 1}
+    codec, _ = load_codec(run / "codec")
+    silent, taught = tmp_path / "silent", tmp_path / "taught"
+    # What cannot name anything may learn to, and the other way round.
+    train_flow(flow_config(silent, words, naming=0, start_from=run / "flow", **still), toys,
+               run / "codec")  # fmt: skip
+    train_flow(flow_config(taught, tmp_path, start_from=silent, **still), toys, run / "codec")
+    first, last = (load_generator(folder, codec)[0] for folder in (run / "flow", taught))
+    assert not load_generator(silent, codec)[0].heads
+    assert last.heads.keys() == first.heads.keys()
+    for name, value in first.reader.state_dict().items():
+        torch.testing.assert_close(last.reader.state_dict()[name], value, atol=1e-5, rtol=0)
+    assert RunFolder(taught).tokenizer().to_str() == RunFolder(words).tokenizer().to_str()
+
+
 def test_poses_change_what_is_drawn_from_the_same_noise(run: Path):
     codec, _ = load_codec(run / "codec")
     flow = load_generator(run / "flow", codec)[0].flow
@@ -153,9 +198,9 @@ def test_the_bundle_draws_what_the_trained_generator_draws(run: Path, tmp_path: 
         load_checked(tmp_path / "toy")
 
 
-def test_gathering_places_and_spreading_them_is_a_round_trip():
+def test_gathering_places_and_scattering_them_is_a_round_trip():
     maps = torch.randn(2, 4, 6, 5)
-    assert torch.equal(spread(gathered(maps, 2), 2), maps)
+    assert torch.equal(scattered(gathered(maps, 2), 2), maps)
     assert torch.equal(gathered(maps, 2)[:, 0, 1].view(2, 2, 2, 5), maps[:, 0:2, 2:4])
 
 
