@@ -128,16 +128,16 @@ def load_generator(folder: Path, codec: Codec) -> tuple[Generator, int]:
 def _begun(config: FlowConfig, codec: Codec, run: RunFolder, source: RenderedSource) -> Generator:
     """Make what a run begins with: another run's generator, or one that can read and no more."""
     begins = RunFolder(config.start_from) if config.start_from else _teacher(config)
-    if not run.started:
-        tokenizer, shape = _reading(begins)
-        heads = source.shelf.head_sizes if config.naming else {}
-        about = {"heads": heads, "provenance": source.provenance, "text": shape}
-        run.start(config, tokenizer, about=about)
-    model = _generator(config, codec, run)
+    tokenizer, shape = _reading(begins)
+    heads = source.shelf.head_sizes if config.naming else {}
+    model = Generator(config, codec, Reader(model_from_json(shape)), heads=heads)
     if isinstance(begins, RunFolder):
         _take_over(model, begins)
     else:
         model.reader.load_state_dict(begins.model.text.state_dict())
+    # Only now, for a refusal to leave no folder behind.
+    about = {"heads": heads, "provenance": source.provenance, "text": shape}
+    run.start(config, tokenizer, about=about)
     return model
 
 

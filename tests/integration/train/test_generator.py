@@ -124,6 +124,7 @@ def test_a_flow_goes_on_from_another_of_its_shape(
     shutil.rmtree(tmp_path / "flow")
     with pytest.raises(InvalidRequest, match="another shape"):
         begun(width=8)
+    assert not (tmp_path / "flow").exists()
 
 
 def test_reading_is_learned_by_naming_what_titles_say(
