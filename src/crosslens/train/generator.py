@@ -91,7 +91,8 @@ def train_flow(
 
     Raises:
         Conflict: the folder holds a run and `resume` is off, or that run had other settings.
-        InvalidRequest: the codec does not pass the gate, or `words_from` cannot read.
+        InvalidRequest: the codec does not pass the gate, `words_from` cannot read, or `start_from`
+            has another shape.
     """
     prepare_torch(config)
     ready, restored = load_codec(codec)

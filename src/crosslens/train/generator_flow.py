@@ -31,7 +31,7 @@ from crosslens.train.generator_parts import (
     gathered,
     scattered,
 )
-from crosslens.train.model import TextTower
+from crosslens.train.model import TextTower, naming_heads
 
 WAVES = 64
 
@@ -201,11 +201,7 @@ class Generator(nn.Module):
         super().__init__()
         self.reader = reader.requires_grad_(bool(heads))
         self.flow = Flow(config, codec, reader)
-        width = HEARD * config.width
-        # An attribute may be called as something that modules have, such as "type".
-        self.heads = nn.ModuleDict(
-            {f"names {name}": nn.Linear(width, size) for name, size in heads.items()}
-        )
+        self.heads = naming_heads(HEARD * config.width, heads)
 
     def named(self, states: Tensor, mask: Tensor) -> dict[str, Tensor]:
         """Give per attribute the logits [N, values] of what the words say."""

@@ -28,16 +28,18 @@ class DualEncoder(nn.Module):
         self.picture = PictureTower(config)
         self.text = TextTower(config)
         self.log_scale = nn.Parameter(torch.tensor(FIRST_SCALE).log())
-        width = self.picture.features
-        # An attribute may be called as something that modules have, such as "type".
-        self.heads = nn.ModuleDict(
-            {f"names {name}": nn.Linear(width, size) for name, size in (heads or {}).items()}
-        )
+        self.heads = naming_heads(self.picture.features, heads or {})
 
     @property
     def scale(self) -> Tensor:
         """The learned inverse temperature, at most 100."""
         return self.log_scale.exp().clamp(max=LARGEST_SCALE)
+
+
+def naming_heads(width: int, sizes: Mapping[str, int]) -> nn.ModuleDict:
+    """Make a linear layer per attribute, from features to as many logits as it has values."""
+    # An attribute may be called as something that modules have, such as "type".
+    return nn.ModuleDict({f"names {name}": nn.Linear(width, size) for name, size in sizes.items()})
 
 
 class PictureTower(nn.Module):
