@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from crosslens.cli import training
 from crosslens.cli.screen import Json, print_json
 
+if TYPE_CHECKING:
+    from crosslens.train.lessons import Ended
+
 
 class Part(StrEnum):
     """What is trained."""
 
     CODEC = "codec"
+    CRITIC = "critic"
     FLOW = "flow"
 
 
@@ -29,9 +33,10 @@ def generator(
         int, typer.Option(min=16, help="Products of combinations that are kept for validation.")
     ] = 300,
     only: Annotated[
-        Part | None, typer.Option(help="Train this part alone; both, one by one, unless said.")
+        Part | None, typer.Option(help="Train this part alone; all, one by one, unless said.")
     ] = None,
     codec_steps: Annotated[int, typer.Option(min=1, help="Schedule of the codec.")] = 1_000,
+    critic_steps: Annotated[int, typer.Option(min=1, help="Schedule of the critic.")] = 2_000,
     steps: Annotated[int, typer.Option(min=1, help="Schedule of the flow.")] = 20_000,
     batch: Annotated[int, typer.Option(min=1, help="Pictures in a step of the flow.")] = 96,
     rate: Annotated[float, typer.Option(help="Highest learning rate of the flow.")] = 1e-3,
@@ -49,6 +54,9 @@ def generator(
     balance: Annotated[
         str, typer.Option(help="Attribute whose rarer values the flow is shown more often.")
     ] = "",
+    perceptual: Annotated[
+        float, typer.Option(min=0, help="How much the critic's eye counts; 0: train without one.")
+    ] = 1.0,
     minutes: Annotated[
         float, typer.Option(min=0, help="Stop each part after so long; 0: no limit.")
     ] = 0.0,
@@ -60,10 +68,10 @@ def generator(
     tensorboard: training.Board = False,
     as_json: Json = False,
 ) -> None:
-    """Train a codec, then a flow in its codes; Ctrl-C saves, --resume goes on."""
+    """Train a codec, a critic, then a flow in codes; Ctrl-C saves, --resume goes on."""
     training.require_torch()
-    from crosslens.train.generator import train_codec, train_flow
-    from crosslens.train.generator_config import CodecConfig, FlowConfig
+    from crosslens.train.generator import train_codec, train_critic, train_flow
+    from crosslens.train.generator_config import CodecConfig, CriticConfig, FlowConfig
     from crosslens.train.generator_studio import POSES, studio_source
     from crosslens.train.rendered import RenderConfig
 
@@ -73,18 +81,28 @@ def generator(
     }  # fmt: skip
     drawn = RenderConfig(products=rendered, validation=held_out, seed=seed)
     source = studio_source(drawn, folder=run / "pictures")
-    ended = None
-    if only is not Part.FLOW:
+    ended: Ended | None = None
+
+    def wanted(part: Part) -> bool:
+        return only in {None, part} and (ended is None or ended.finished)
+
+    if wanted(Part.CODEC):
         codec = CodecConfig(folder=run / "codec", steps=codec_steps, **shared)
         ended = train_codec(codec, source, resume=resume, report=training.report)
-    if only is not Part.CODEC and (ended is None or ended.finished):
+    if wanted(Part.CRITIC) and perceptual:
+        critic = CriticConfig(folder=run / "critic", steps=critic_steps, **shared)
+        ended = train_critic(critic, source, run / "codec", resume=resume, report=training.report)
+    if wanted(Part.FLOW):
         words = training.found(context, Path(words_from))
         flow = FlowConfig(
             folder=run / "flow", steps=steps, batch=batch, learning_rate=rate, words_from=words,
             poses=POSES, fall=fall, start_from=start_from and start_from / "flow",
-            balance=balance, **shared,
+            balance=balance, perceptual=perceptual, **shared,
         )  # fmt: skip
-        ended = train_flow(flow, source, run / "codec", resume=resume, report=training.report)
+        ended = train_flow(
+            flow, source, run / "codec", critic=run / "critic", resume=resume,
+            report=training.report,
+        )  # fmt: skip
     if ended is not None:
         training.tell(ended, as_json=as_json)
 

@@ -22,7 +22,8 @@ from crosslens.train.checkpoint import (
 )
 from crosslens.train.config import model_from_json
 from crosslens.train.generator_codec import Codec, CodecLesson, fit
-from crosslens.train.generator_config import CodecConfig, FlowConfig
+from crosslens.train.generator_config import CodecConfig, CriticConfig, FlowConfig
+from crosslens.train.generator_critic import Critic, CriticLesson
 from crosslens.train.generator_flow import Generator, Reader
 from crosslens.train.generator_lesson import FlowLesson
 from crosslens.train.generator_optimizer import Mixed
@@ -75,11 +76,52 @@ def load_codec(folder: Path) -> tuple[Codec, float]:
     return codec.eval(), float(state["score"])
 
 
+def train_critic(
+    config: CriticConfig,
+    source: RenderedSource,
+    codec: Path,
+    *,
+    resume: bool = False,
+    report: Report = silent,
+) -> Ended:
+    """
+    Train a critic in `config.folder`, by pictures as a codec brings them back.
+
+    Raises:
+        Conflict: the folder holds a run and `resume` is off, or that run had other settings.
+        InvalidRequest: the device is not there, or the codec has no state yet.
+    """
+    prepare_torch(config)
+    ready, _ = load_codec(codec)
+    run = open_run(config, source.provenance, resume=resume, free=FREE | MAY_CHANGE)
+    heads = source.shelf.head_sizes
+    if not run.started:
+        run.start(config, None, about={"heads": heads, "provenance": source.provenance})
+    learner = Learner(Critic(config, heads), config).resume(run.load(LAST), run)
+    return run_lesson(learner, CriticLesson(source, ready, config), run=run, report=report)
+
+
+def load_critic(folder: Path) -> Critic:
+    """
+    Read the best critic of a run, ready to look and not to learn.
+
+    Raises:
+        NotFound: there is no run.
+        InvalidRequest: a file is damaged, or nothing was saved yet.
+    """
+    run = RunFolder(folder)
+    state, about = _best(run), run.about()
+    critic = Critic(CriticConfig(**{**about["train"], "folder": folder}), about["heads"])
+    critic.load_state_dict(state["averages"])
+    return critic.eval().requires_grad_(False)
+
+
 def train_flow(
     config: FlowConfig,
     source: RenderedSource,
     codec: Path,
     *,
+    critic: Path | None = None,
     resume: bool = False,
     report: Report = silent,
 ) -> Ended:
@@ -88,11 +130,12 @@ def train_flow(
 
     Args:
         codec: the run of a codec; one that restores pictures badly is refused.
+        critic: the run of a critic, which `config.perceptual` asks for.
 
     Raises:
         Conflict: the folder holds a run and `resume` is off, or that run had other settings.
         InvalidRequest: the codec does not pass the gate, `words_from` cannot read, or `start_from`
-            has another shape.
+            has another shape, or a critic is asked for that is not there.
     """
     prepare_torch(config)
     ready, restored = load_codec(codec)
@@ -102,11 +145,12 @@ def train_flow(
             f"{LEAST_PSNR:g} are needed",
             hint="train it longer, or give its codes more components",
         )
+    eye = _critic(config, critic)
     run = open_run(config, source.provenance, resume=resume, free=FREE | MAY_CHANGE)
     state = run.load(LAST) if run.started else None
     model = _generator(config, ready, run) if state else _begun(config, ready, run, source)
     learner = Learner(model, config, optimizer=Mixed(model, config)).resume(state, run)
-    lesson = FlowLesson(source, ready, run.tokenizer(), config)
+    lesson = FlowLesson(source, ready, run.tokenizer(), config, critic=eye)
     return run_lesson(learner, lesson, run=run, report=report)
 
 
@@ -124,6 +168,17 @@ def load_generator(folder: Path, codec: Codec) -> tuple[Generator, int]:
     model = _generator(FlowConfig(**{**table, "folder": folder}), codec, run)
     model.load_state_dict(state["averages"])
     return model.eval(), int(state["step"])
+
+
+def _critic(config: FlowConfig, folder: Path | None) -> Critic | None:
+    if not config.perceptual:
+        return None
+    if folder is None or not RunFolder(folder).started:
+        raise InvalidRequest(
+            f"perceptual is {config.perceptual:g}, and there is no critic",
+            hint="train one first, or set perceptual to 0",
+        )
+    return load_critic(folder).to(config.device)
 
 
 def _begun(config: FlowConfig, codec: Codec, run: RunFolder, source: RenderedSource) -> Generator:
@@ -170,7 +225,7 @@ def _take_over(model: Generator, earlier: RunFolder) -> None:
 def _best(run: RunFolder) -> Mapping[str, Any]:
     state = run.load(BEST)
     if state is None:
-        raise InvalidRequest(f"{run.path} holds no flow yet", hint="let it reach a validation")
+        raise InvalidRequest(f"{run.path} holds no weights yet", hint="let it reach a validation")
     return state
 
 

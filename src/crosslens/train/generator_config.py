@@ -48,6 +48,35 @@ class CodecConfig(Training):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CriticConfig(Training):
+    """
+    The critic: pictures → what they show.
+
+    Attributes:
+        batch: pictures per step.
+        widths: channels of the four grids, of 2 × 2 pixels and ever twice as coarse.
+        noise: codes are disturbed by up to this while it learns, as those of a flow will be.
+        moved: pixels by which a picture is moved at most.
+    """
+
+    steps: int = 1_500
+    batch: int = 64
+    learning_rate: float = 2e-3
+    widths: tuple[int, ...] = (32, 64, 128, 192)
+    noise: float = 0.5
+    moved: int = 6
+
+    def __post_init__(self) -> None:
+        Training.__post_init__(self)
+        object.__setattr__(self, "widths", tuple(self.widths))
+        whole("batch", self.batch, 1, 10**6)
+        require(len(self.widths) == 4, "widths", self.widths, "4 numbers")
+        for width in self.widths:
+            require(width % 8 == 0 and width > 0, "widths", self.widths, "multiples of 8")
+        whole("moved", self.moved, 0, 10**6)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FlowConfig(Training):
     """
     The flow: words → codes.
@@ -66,6 +95,8 @@ class FlowConfig(Training):
             all begins from a run.
         naming: how much it counts, beside the flow, to name what a title says of each attribute;
             0 leaves the reader as it is.
+        perceptual: how much it counts, beside the flow, how different from the real picture a
+            critic finds the one that the flow is heading for; 0 asks no critic.
         start_from: a run of a flow of the same shape and codec, whose weights are the first ones,
             those of its reader too.
         gallery: held-out products in a validation.
@@ -87,6 +118,7 @@ class FlowConfig(Training):
     balance: str = ""
     words_from: Path
     naming: float = 0.1
+    perceptual: float = 0.0
     start_from: Path | None = None
     gallery: int = 256
     fall: float = 0.2
@@ -101,7 +133,8 @@ class FlowConfig(Training):
         whole("poses", self.poses, 1, 4_096)
         allowed = f"a divisor of width, {self.width}"
         require(self.heads > 0 and self.width % self.heads == 0, "heads", self.heads, allowed)
-        require(self.naming >= 0, "naming", self.naming, "0 or more")
+        for name in ("naming", "perceptual"):
+            require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
         for name in ("full_share", "empty_share", "fall"):
             value = getattr(self, name)
             require(0 <= value <= 1, name, value, "0 to 1")

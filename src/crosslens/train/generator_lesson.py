@@ -13,9 +13,10 @@ from torch import Tensor
 from crosslens.train.disk import explained
 from crosslens.train.generator_codec import Codec, encode_all, to_pixels
 from crosslens.train.generator_config import FlowConfig
+from crosslens.train.generator_critic import Critic, apart
 from crosslens.train.generator_flow import Generator, follow
 from crosslens.train.lessons import Verdict
-from crosslens.train.losses import name_attributes
+from crosslens.train.losses import misnamed, name_attributes
 from crosslens.train.rendered import RenderedSource
 from crosslens.train.source import Codes, Phrase, Pixels, Rows, Shelf, Style, chances
 from crosslens.train.tokens import encode
@@ -59,10 +60,17 @@ class FlowLesson:
     """Teaches a generator to draw; a `Lesson`. Its validations leave contact sheets."""
 
     def __init__(
-        self, source: RenderedSource, codec: Codec, tokenizer: Tokenizer, config: FlowConfig
+        self,
+        source: RenderedSource,
+        codec: Codec,
+        tokenizer: Tokenizer,
+        config: FlowConfig,
+        *,
+        critic: Critic | None = None,
     ) -> None:
         self._source = source
         self._codec = codec
+        self._critic = critic
         self._tokenizer = tokenizer
         self._config = config
         self._codes = encode_all(codec, source, source.shelf.training)
@@ -82,13 +90,18 @@ class FlowLesson:
         )
 
     def measure(self, model: Generator, batch: Voyages) -> dict[str, Tensor]:
-        """Compare what the flow says of what the linear guess misses with what it misses."""
-        states = model.reader(batch.ids, batch.mask)
-        missed = self._missed(model, batch, states).mean()
-        if not model.heads:
-            return {"loss": missed}
-        named = name_attributes(model.named(states, batch.mask), batch.said)
-        return {"loss": missed + self._config.naming * named, "missed": missed, "named": named}
+        """Compare where the flow heads with where it should: codes, looks, and what is named."""
+        config, states = self._config, model.reader(batch.ids, batch.mask)
+        errors, ahead = self._headed(model, batch, states)
+        losses = {"missed": errors.mean()}
+        loss = losses["missed"]
+        if self._critic is not None:
+            losses["looks"] = self._looks(self._critic, batch, ahead)
+            loss = loss + config.perceptual * losses["looks"]
+        if model.heads:
+            losses["named"] = name_attributes(model.named(states, batch.mask), batch.said)
+            loss = loss + config.naming * losses["named"]
+        return {"loss": loss, **losses}
 
     def judge(self, model: Generator, step: int) -> Verdict:
         """Measure the loss on held-out products at fixed times; draw a contact sheet."""
@@ -103,23 +116,41 @@ class FlowLesson:
         ]
         said, mask = voyages[0].said, voyages[0].mask  # titles are the same at all times
         states = model.reader(voyages[0].ids, mask)
-        figures = {
-            f"loss/{time}": float(self._missed(model, each, states).mean())
-            for time, each in zip(TIMES, voyages, strict=True)
-        }
+        figures, looks = dict[str, float](), list[float]()
+        for time, each in zip(TIMES, voyages, strict=True):
+            errors, ahead = self._headed(model, each, states)
+            figures[f"loss/{time}"] = float(errors.mean())
+            if self._critic is not None:
+                looks.append(float(self._looks(self._critic, each, ahead)))
         score = -sum(figures.values()) / len(figures)
+        if looks:
+            figures["looks"] = sum(looks) / len(looks)
+            score -= self._config.perceptual * figures["looks"]
         if model.heads:
-            figures["misnamed"] = _misnamed(model.named(states, mask), said)
+            figures["misnamed"] = misnamed(model.named(states, mask), said)
         self._draw_sheet(model, [phrase.text for phrase in phrases], step)
         return Verdict(score, figures)
 
-    def _missed(self, model: Generator, batch: Voyages, states: Tensor) -> Tensor:
+    def _headed(self, model: Generator, batch: Voyages, states: Tensor) -> tuple[Tensor, Tensor]:
+        """Give the weighted errors of what the linear guess misses, and the codes headed for."""
         time = batch.times[:, None, None]
         between = time * batch.codes + (1 - time) * batch.noise
         linear, amount, shrunk = model.flow.guess(between, batch.times)
         found = model.flow.learned(shrunk, batch.times, states, batch.mask, batch.pose)
         wanted = (batch.codes - batch.noise - linear) / amount
-        return model.flow.weight * (found - wanted).square()
+        errors = model.flow.weight * (found - wanted).square()
+        return errors, between + (1 - time) * (linear + amount * found)
+
+    def _looks(self, critic: Critic, batch: Voyages, ahead: Tensor) -> Tensor:
+        """Say how different the pictures headed for look; those without words have no looks."""
+        told = (batch.said >= 0).any(1)
+        if not told.any():
+            return ahead.new_zeros(())
+        with torch.autocast(ahead.device.type, enabled=False):
+            found, wanted = (self._codec.plain(each[told]) for each in (ahead, batch.codes))
+        with torch.no_grad():
+            real = critic(wanted)
+        return apart(critic(found), real).mean()
 
     def _voyages(
         self,
@@ -182,15 +213,6 @@ def _said(shelf: Shelf, rows: Rows, phrases: list[Phrase]) -> Codes:
         columns = [column for column in phrase.mentions if column < shelf.heads]
         found[place, columns] = shelf.codes[rows[place], columns]
     return found
-
-
-def _misnamed(guesses: dict[str, Tensor], said: Tensor) -> float:
-    """Give the share of what titles say that is named as something else."""
-    wrong = [
-        (logits.argmax(1) != column)[column >= 0]
-        for logits, column in zip(guesses.values(), said.T, strict=True)
-    ]
-    return float(torch.cat(wrong).float().mean())
 
 
 def _sheet(wanted: Pixels, drawn: Pixels) -> Image.Image:

@@ -86,3 +86,12 @@ def name_attributes(guesses: dict[str, Tensor], codes: Tensor) -> Tensor:
     if not losses:
         return codes.new_zeros((), dtype=torch.float32)
     return torch.stack(losses).sum() / (codes >= 0).sum().clamp(min=1)
+
+
+def misnamed(guesses: dict[str, Tensor], codes: Tensor) -> float:
+    """Return the share of known attributes that are named wrong; see `name_attributes`."""
+    wrong = [
+        (logits.argmax(1) != column)[column >= 0]
+        for logits, column in zip(guesses.values(), codes.T, strict=True)
+    ]
+    return float(torch.cat(wrong).float().mean())

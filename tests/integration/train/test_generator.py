@@ -14,8 +14,15 @@ from crosslens.generate.onnx import check, load_checked
 from crosslens.generate.wish import Wish
 from crosslens.train import generator
 from crosslens.train.checkpoint import LAST, RunFolder, load_trained
-from crosslens.train.generator import load_codec, load_generator, train_codec, train_flow
-from crosslens.train.generator_config import CodecConfig, FlowConfig
+from crosslens.train.generator import (
+    load_codec,
+    load_critic,
+    load_generator,
+    train_codec,
+    train_critic,
+    train_flow,
+)
+from crosslens.train.generator_config import CodecConfig, CriticConfig, FlowConfig
 from crosslens.train.generator_export import export_generator
 from crosslens.train.generator_parts import gathered, scattered
 from crosslens.train.graphs import from_bytes, in_bytes, open_session, store_in_bytes
@@ -33,11 +40,21 @@ def codec_config(folder: Path, **changes: object) -> CodecConfig:
     return CodecConfig(folder=folder, **{**PACE, **plain, **changes})  # type: ignore[arg-type]
 
 
+def critic_config(folder: Path, **changes: object) -> CriticConfig:
+    plain = {"steps": 4, "batch": 8, "validate_every": 2, "widths": (8, 8, 16, 16), "moved": 2}
+    return CriticConfig(folder=folder, **{**PACE, **plain, **changes})  # type: ignore[arg-type]
+
+
 def flow_config(folder: Path, words: Path, **changes: object) -> FlowConfig:
     plain = {"steps": 4, "batch": 4, "validate_every": 2, "width": 16, "layers": 1, "heads": 2,
              "fine": 8, "middle": 8, "strokes": 1,
              "poses": 2, "gallery": 8}  # fmt: skip
     return FlowConfig(folder=folder, words_from=words, **{**PACE, **plain, **changes})  # type: ignore[arg-type]
+
+
+def logged(folder: Path) -> list[dict[str, float]]:
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [row for row in rows if "loss" in row]
 
 
 @pytest.fixture(scope="module")
@@ -147,8 +164,7 @@ def test_reading_is_learned_by_naming_what_titles_say(
         kept = [torch.equal(v, teacher[k]) for k, v in taught.reader.state_dict().items()]
         assert all(kept) if stays else not any(kept)
         assert ("misnamed" in ended.figures) is not stays
-    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    named = [row["named"] for row in rows if "named" in row]
+    named = [row["named"] for row in logged(folder)]
     assert np.mean(named[-5:]) < np.mean(named[:5]) / 2
 
 
@@ -169,6 +185,46 @@ def test_a_flow_that_goes_on_takes_over_reading_and_what_it_can_name(
     for name, value in first.reader.state_dict().items():
         torch.testing.assert_close(last.reader.state_dict()[name], value, atol=1e-5, rtol=0)
     assert RunFolder(taught).tokenizer().to_str() == RunFolder(words).tokenizer().to_str()
+
+
+def test_a_critic_learns_to_name_what_pictures_show(
+    run: Path, toys: RenderedSource, tmp_path: Path
+):
+    pace = {"steps": 120, "validate_every": 60, "learning_rate": 1e-2}
+    train_critic(critic_config(tmp_path, **pace), toys, run / "codec")
+    losses = [row["loss"] for row in logged(tmp_path)]
+    assert np.mean(losses[-20:]) < np.mean(losses[:5]) / 2
+    critic = load_critic(tmp_path)
+    assert not any(weight.requires_grad for weight in critic.parameters())
+    assert not critic.training
+
+
+def test_a_flow_that_is_looked_at_draws_what_looks_more_like_the_real_pictures(
+    run: Path, words: Path, toys: RenderedSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(generator, "LEAST_PSNR", 0.0)
+    learned = {"steps": 60, "validate_every": 60, "learning_rate": 1e-2}
+    train_critic(critic_config(tmp_path / "critic", **learned), toys, run / "codec")
+    pace = {"steps": 80, "validate_every": 80, "batch": 16, "learning_rate": 2e-3}
+    looks = []
+    for perceptual in (1e-6, 100.0):
+        config = flow_config(tmp_path / f"{perceptual}", words, perceptual=perceptual, **pace)
+        ended = train_flow(config, toys, run / "codec", critic=tmp_path / "critic")
+        assert 0 < ended.figures["looks"] < 4
+        looks.append(np.mean([row["looks"] for row in logged(config.folder)[-20:]]))
+    assert looks[1] < 0.9 * looks[0]
+
+
+@pytest.mark.parametrize("critic", [None, Path("nowhere")])
+def test_a_flow_without_the_critic_that_it_asks_for_is_refused_and_leaves_nothing(
+    critic: Path | None, run: Path, words: Path, toys: RenderedSource, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):  # fmt: skip
+    monkeypatch.setattr(generator, "LEAST_PSNR", 0.0)
+    config = flow_config(tmp_path / "flow", words, perceptual=1.0)
+    with pytest.raises(InvalidRequest, match="there is no critic"):
+        train_flow(config, toys, run / "codec", critic=critic)
+    assert not (tmp_path / "flow").exists()
 
 
 def test_poses_change_what_is_drawn_from_the_same_noise(run: Path):

@@ -10,6 +10,7 @@ from crosslens.train.losses import (
     DIFFERS,
     both_ways,
     contrast,
+    misnamed,
     name_attributes,
     same_meaning,
     same_product,
@@ -83,3 +84,9 @@ def test_unknown_attributes_count_nothing():
 
 def test_a_source_without_attributes_has_no_attribute_loss():
     assert float(name_attributes({}, torch.zeros(3, 0, dtype=torch.long))) == 0.0
+
+
+def test_the_share_that_is_misnamed_counts_known_attributes_only():
+    guesses = {"colour": torch.tensor([[2.0, 1], [0, 1]]), "kind": torch.tensor([[1.0, 0], [0, 1]])}
+    assert misnamed(guesses, torch.tensor([[0, -1], [0, -1]])) == 0.5
+    assert misnamed(guesses, torch.tensor([[0, 0], [-1, 0]])) == pytest.approx(1 / 3)
