@@ -49,7 +49,7 @@ def generator(
     ] = "crosslens-mini",
     start_from: Annotated[
         Path | None,
-        typer.Option(help="Run in the same codec, whose generator is taught on."),
+        typer.Option(help="Run whose codec and generator are taught on."),
     ] = None,
     balance: Annotated[
         str, typer.Option(help="Attribute whose rarer values the flow is shown more often.")
@@ -87,7 +87,10 @@ def generator(
         return only in {None, part} and (ended is None or ended.finished)
 
     if wanted(Part.CODEC):
-        codec = CodecConfig(folder=run / "codec", steps=codec_steps, **shared)
+        codec = CodecConfig(
+            folder=run / "codec", steps=codec_steps, start_from=start_from and start_from / "codec",
+            **shared,
+        )  # fmt: skip
         ended = train_codec(codec, source, resume=resume, report=training.report)
     if wanted(Part.CRITIC) and perceptual:
         critic = CriticConfig(folder=run / "critic", steps=critic_steps, **shared)

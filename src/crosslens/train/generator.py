@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer
+from torch import nn
 
 from crosslens.errors import InvalidRequest
 from crosslens.train.checkpoint import (
@@ -45,15 +46,17 @@ def train_codec(
 
     Raises:
         Conflict: the folder holds a run and `resume` is off, or that run had other settings.
-        InvalidRequest: the device is not there.
+        InvalidRequest: the device is not there, or `start_from` has another shape.
     """
     prepare_torch(config)
     run = open_run(config, source.provenance, resume=resume, free=FREE | MAY_CHANGE)
+    codec, state = Codec(config), run.load(LAST) if run.started else None
+    if state is None and config.start_from:
+        _load(codec, load_codec(config.start_from)[0].state_dict(), config.start_from)
+    elif state is None:
+        fit(codec, source, seed=config.seed)
     if not run.started:
         run.start(config, None, about={"heads": {}, "provenance": source.provenance})
-    codec, state = Codec(config), run.load(LAST)
-    if state is None:
-        fit(codec, source, seed=config.seed)
     learner = Learner(codec, config).resume(state, run)
     return run_lesson(learner, CodecLesson(source, config), run=run, report=report)
 
@@ -213,11 +216,15 @@ def _take_over(model: Generator, earlier: RunFolder) -> None:
         if not name.startswith(HEADS) or (name in own and own[name].shape == value.shape)
     }
     heads = {name: value for name, value in own.items() if name.startswith(HEADS)}
+    _load(model, {**heads, **known}, earlier.path)
+
+
+def _load(model: nn.Module, weights: Mapping[str, Any], path: Path) -> None:
     try:
-        model.load_state_dict({**heads, **known})
+        model.load_state_dict(weights)
     except RuntimeError as exc:
         raise InvalidRequest(
-            f"the flow in {earlier.path} has another shape",
+            f"what was trained in {path} has another shape",
             hint="start from one of the same settings",
         ) from exc
 

@@ -22,6 +22,8 @@ class CodecConfig(Training):
         components: numbers in a code.
         width, blocks: channels and residual blocks of the part that mends the seams.
         noise: codes are disturbed by up to this while it learns, as those of a flow will be.
+        start_from: a run of a codec of the same shape, whose components are kept, so that codes
+            mean the same, and whose mending is taught on.
     """
 
     steps: int = 1_000
@@ -33,9 +35,12 @@ class CodecConfig(Training):
     width: int = 80
     blocks: int = 3
     noise: float = 0.5
+    start_from: Path | None = None
 
     def __post_init__(self) -> None:
         Training.__post_init__(self)
+        if self.start_from is not None:
+            object.__setattr__(self, "start_from", Path(self.start_from))
         whole("batch", self.batch, 1, 10**6)
         require(self.patch % 4 == 0, "patch", self.patch, "a multiple of 4")
         require(self.px % self.patch == 0, "px", self.px, f"a multiple of patch, {self.patch}")

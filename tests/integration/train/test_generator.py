@@ -88,6 +88,23 @@ def test_a_codec_brings_pictures_back_and_says_how_well(run: Path, toys: Rendere
     assert np.abs(back - pictures).mean() < 0.15  # their ground is noise
 
 
+def test_a_codec_that_goes_on_from_another_means_the_same_by_its_codes(
+    run: Path, toys: RenderedSource, tmp_path: Path
+):
+    earlier, _ = load_codec(run / "codec")
+    config = codec_config(tmp_path / "codec", seed=2, start_from=run / "codec")
+    assert train_codec(config, toys).finished
+    further, _ = load_codec(tmp_path / "codec")
+    assert torch.equal(further.basis, earlier.basis)
+    assert torch.equal(further.spread, earlier.spread)
+    assert not torch.equal(further.widen.weight, earlier.widen.weight)
+    with pytest.raises(InvalidRequest, match="another shape"):
+        train_codec(
+            codec_config(tmp_path / "wide", width=16, start_from=run / "codec"), toys
+        )  # fmt: skip
+    assert not (tmp_path / "wide").exists()
+
+
 def test_a_flow_is_refused_a_codec_below_the_gate(
     run: Path, words: Path, toys: RenderedSource, tmp_path: Path
 ):
