@@ -56,7 +56,7 @@ def generator(
     ] = "",
     perceptual: Annotated[
         float, typer.Option(min=0, help="How much the critic's eye counts; 0: train without one.")
-    ] = 1.0,
+    ] = 2.0,
     minutes: Annotated[
         float, typer.Option(min=0, help="Stop each part after so long; 0: no limit.")
     ] = 0.0,
