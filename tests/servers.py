@@ -104,7 +104,9 @@ def mariadb(*, durable: bool = False) -> Iterator[SqlServer]:
     with private_folder() as folder:
         data, door, port = folder / "data", folder / "door", free_port()
         who = [f"--user={SERVANT}"] if os.geteuid() == 0 else []
-        own = ["--no-defaults", f"--datadir={data}", *who]
+        # a server removes temporary tables that it finds at its start, those of others too
+        scratch = servants(folder / "scratch")
+        own = ["--no-defaults", f"--datadir={data}", f"--tmpdir={scratch}", *who]
         quick = ["--skip-test-db", "--auth-root-authentication-method=normal"]
         _finish([install, *own, *quick], folder)
         kept = f"--innodb-flush-log-at-trx-commit={1 if durable else 0}"
@@ -226,18 +228,27 @@ def _as_servant() -> list[str]:
 @contextmanager
 def private_folder() -> Iterator[Path]:
     """A folder that the servant owns, and with a name short enough for a socket in it."""
-    folder = Path(tempfile.mkdtemp(prefix="crosslens-", dir="/tmp"))
-    if os.geteuid() == 0:
-        servant = pwd.getpwnam(SERVANT)
-        os.chown(folder, servant.pw_uid, servant.pw_gid)
+    folder = servants(Path(tempfile.mkdtemp(prefix="crosslens-", dir="/tmp")))
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def servants(folder: Path) -> Path:
+    """Make a folder that the servant owns."""
+    folder.mkdir(exist_ok=True)
+    if os.geteuid() == 0:
+        servant = pwd.getpwnam(SERVANT)
+        os.chown(folder, servant.pw_uid, servant.pw_gid)
+    return folder
+
+
 def _finish(command: Sequence[str], folder: Path) -> None:
-    subprocess.run(command, check=True, cwd=folder, capture_output=True, timeout=60)
+    ran = subprocess.run(
+        command, check=False, cwd=folder, capture_output=True, text=True, timeout=60
+    )
+    assert ran.returncode == 0, f"{command[0]}: {ran.stdout[-2000:]}{ran.stderr[-2000:]}"
 
 
 @contextmanager

@@ -222,9 +222,9 @@ def test_a_flow_that_is_looked_at_draws_what_looks_more_like_the_real_pictures(
     monkeypatch.setattr(generator, "LEAST_PSNR", 0.0)
     learned = {"steps": 60, "validate_every": 60, "learning_rate": 1e-2}
     train_critic(critic_config(tmp_path / "critic", **learned), toys, run / "codec")
-    pace = {"steps": 80, "validate_every": 80, "batch": 16, "learning_rate": 2e-3}
+    pace = {"steps": 120, "validate_every": 120, "batch": 16, "learning_rate": 4e-3}
     looks = []
-    for perceptual in (1e-6, 100.0):
+    for perceptual in (1e-6, 1000.0):
         config = flow_config(tmp_path / f"{perceptual}", words, perceptual=perceptual, **pace)
         ended = train_flow(config, toys, run / "codec", critic=tmp_path / "critic")
         assert 0 < ended.figures["looks"] < 4
