@@ -113,7 +113,7 @@ def load_critic(folder: Path) -> Critic:
         InvalidRequest: a file is damaged, or nothing was saved yet.
     """
     run = RunFolder(folder)
-    state, about = _best(run), run.about()
+    about, state = run.about(), _best(run)
     critic = Critic(CriticConfig(**{**about["train"], "folder": folder}), about["heads"])
     critic.load_state_dict(state["averages"])
     return critic.eval().requires_grad_(False)

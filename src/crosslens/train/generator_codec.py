@@ -185,13 +185,14 @@ class CodecLesson:
 
 
 def encode_all(codec: Codec, source: RenderedSource, rows: Rows) -> Tensor:
-    """Encode the portraits of products: float16 [N, places, components]."""
+    """Encode the portraits of products where the codec is: float16 [N, places, components]."""
+    device = codec.mean.device
     with torch.no_grad():
         parts = [
-            codec.encode(to_values(source.portraits(rows[start : start + 256]))).half()
+            codec.encode(to_values(source.portraits(rows[start : start + 256])).to(device)).half()
             for start in range(0, len(rows), 256)
         ]
-    return torch.cat(parts)
+    return torch.cat(parts).cpu()
 
 
 def _cut(pictures: Tensor, patch: int) -> Tensor:

@@ -69,7 +69,7 @@ class FlowLesson:
         critic: Critic | None = None,
     ) -> None:
         self._source = source
-        self._codec = codec
+        self._codec = codec.to(config.device)
         self._critic = critic
         self._tokenizer = tokenizer
         self._config = config
@@ -199,7 +199,7 @@ class FlowLesson:
             torch.from_numpy(self._held_out[:SHEET] % self._config.poses).to(device),
             steps=SHEET_STEPS, guidance=SHEET_GUIDANCE,
         )  # fmt: skip
-        drawn = to_pixels(self._codec(codes.cpu()))
+        drawn = to_pixels(self._codec(codes))
         folder = self._config.folder / SHEETS
         with explained(folder):
             folder.mkdir(parents=True, exist_ok=True)
