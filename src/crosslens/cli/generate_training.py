@@ -48,15 +48,17 @@ def generator(
         str, typer.Option(help="Bundle or run with whose text tower it begins to read.")
     ] = "crosslens-mini",
     start_from: Annotated[
-        Path | None,
-        typer.Option(help="Run whose codec and generator are taught on."),
-    ] = None,
+        str, typer.Option(help="Run or generator's bundle whose codec and flow are taught on.")
+    ] = "",
     balance: Annotated[
         str, typer.Option(help="Attribute whose rarer values the flow is shown more often.")
     ] = "",
     perceptual: Annotated[
         float, typer.Option(min=0, help="How much the critic's eye counts; 0: train without one.")
     ] = 2.0,
+    telling: Annotated[
+        float, typer.Option(min=0, help="How much it counts that the critic names both alike.")
+    ] = 0.05,
     minutes: Annotated[
         float, typer.Option(min=0, help="Stop each part after so long; 0: no limit.")
     ] = 0.0,
@@ -70,7 +72,7 @@ def generator(
 ) -> None:
     """Train a codec, a critic, then a flow in codes; Ctrl-C saves, --resume goes on."""
     training.require_torch()
-    from crosslens.train.generator import train_codec, train_critic, train_flow
+    from crosslens.train.generator import part_of, train_codec, train_critic, train_flow
     from crosslens.train.generator_config import CodecConfig, CriticConfig, FlowConfig
     from crosslens.train.generator_studio import POSES, studio_source
     from crosslens.train.rendered import RenderConfig
@@ -80,6 +82,7 @@ def generator(
         "threads": threads, "seed": seed, "tensorboard": tensorboard,
     }  # fmt: skip
     drawn = RenderConfig(products=rendered, validation=held_out, seed=seed)
+    begins = training.found(context, Path(start_from), generator=True) if start_from else None
     source = studio_source(drawn, folder=run / "pictures")
     ended: Ended | None = None
 
@@ -88,8 +91,7 @@ def generator(
 
     if wanted(Part.CODEC):
         codec = CodecConfig(
-            folder=run / "codec", steps=codec_steps, start_from=start_from and start_from / "codec",
-            **shared,
+            folder=run / "codec", steps=codec_steps, start_from=part_of(begins, "codec"), **shared
         )  # fmt: skip
         ended = train_codec(codec, source, resume=resume, report=training.report)
     if wanted(Part.CRITIC) and perceptual:
@@ -99,8 +101,8 @@ def generator(
         words = training.found(context, Path(words_from))
         flow = FlowConfig(
             folder=run / "flow", steps=steps, batch=batch, learning_rate=rate, words_from=words,
-            poses=POSES, fall=fall, start_from=start_from and start_from / "flow",
-            balance=balance, perceptual=perceptual, **shared,
+            poses=POSES, fall=fall, start_from=part_of(begins, "flow"),
+            balance=balance, perceptual=perceptual, telling=telling if perceptual else 0, **shared,
         )  # fmt: skip
         ended = train_flow(
             flow, source, run / "codec", critic=run / "critic", resume=resume,

@@ -40,12 +40,13 @@ def require_torch() -> None:
         raise MissingExtra("training is not installed", hint="pip install 'crosslens[train]'")
 
 
-def found(context: typer.Context, named: Path) -> Path:
-    """Find a run by its folder, a bundle by its folder or its name."""
+def found(context: typer.Context, named: Path, *, generator: bool = False) -> Path:
+    """Find a run by its folder, a bundle or a generator by its folder or its name."""
     if named.is_dir():
         return named
     with opened(context) as app:
-        return app.shelf.folder(str(named))
+        shelf = app.generator_shelf if generator else app.shelf
+        return shelf.folder(str(named))
 
 
 def folder_for(context: typer.Context, name: str, *, kind: str) -> Path:

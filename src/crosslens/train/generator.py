@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer
 from torch import nn
 
+from crosslens.encode.cards import CARD
 from crosslens.errors import InvalidRequest
 from crosslens.train.checkpoint import (
     BEST,
     FREE,
     LAST,
     RunFolder,
-    Trained,
     load_trained,
     open_run,
     shape_of,
@@ -28,6 +29,7 @@ from crosslens.train.generator_critic import Critic, CriticLesson
 from crosslens.train.generator_flow import Generator, Reader
 from crosslens.train.generator_lesson import FlowLesson
 from crosslens.train.generator_optimizer import Mixed
+from crosslens.train.generator_revive import revive_generator
 from crosslens.train.lessons import Ended, Learner, Report, run_lesson, silent
 from crosslens.train.machine import prepare_torch
 from crosslens.train.rendered import RenderedSource
@@ -35,7 +37,7 @@ from crosslens.train.revive import revive
 
 LEAST_PSNR = 30.0
 MAY_CHANGE = {"steps", "fall", "validate_every", "words_from", "start_from"}
-CARD, HEADS = "card.toml", "heads."
+HEADS = "heads."
 
 
 def train_codec(
@@ -52,7 +54,7 @@ def train_codec(
     run = open_run(config, source.provenance, resume=resume, free=FREE | MAY_CHANGE)
     codec, state = Codec(config), run.load(LAST) if run.started else None
     if state is None and config.start_from:
-        _load(codec, load_codec(config.start_from)[0].state_dict(), config.start_from)
+        _load(codec, _earlier_codec(config.start_from).state_dict(), config.start_from)
     elif state is None:
         fit(codec, source, seed=config.seed)
     if not run.started:
@@ -77,6 +79,11 @@ def load_codec(folder: Path) -> tuple[Codec, float]:
     codec = Codec(config)
     codec.load_state_dict(state["averages"])
     return codec.eval(), float(state["score"])
+
+
+def part_of(begins: Path | None, part: str) -> Path | None:
+    """Say where a part of a run lies; a bundle holds all of them in one folder."""
+    return begins if begins is None or (begins / CARD).exists() else begins / part
 
 
 def train_critic(
@@ -186,37 +193,50 @@ def _critic(config: FlowConfig, folder: Path | None) -> Critic | None:
 
 def _begun(config: FlowConfig, codec: Codec, run: RunFolder, source: RenderedSource) -> Generator:
     """Make what a run begins with: another run's generator, or one that can read and no more."""
-    begins = RunFolder(config.start_from) if config.start_from else _teacher(config)
-    tokenizer, shape = _reading(begins)
+    begins = _earlier_flow(config.start_from) if config.start_from else _teacher(config)
     heads = source.shelf.head_sizes if config.naming else {}
-    model = Generator(config, codec, Reader(model_from_json(shape)), heads=heads)
-    if isinstance(begins, RunFolder):
-        _take_over(model, begins)
-    else:
-        model.reader.load_state_dict(begins.model.text.state_dict())
+    model = Generator(config, codec, Reader(model_from_json(begins.text)), heads=heads)
+    begins.fill(model)
     # Only now, for a refusal to leave no folder behind.
-    about = {"heads": heads, "provenance": source.provenance, "text": shape}
-    run.start(config, tokenizer, about=about)
+    about = {"heads": heads, "provenance": source.provenance, "text": begins.text}
+    run.start(config, begins.tokenizer, about=about)
     return model
 
 
-def _reading(begins: Trained | RunFolder) -> tuple[Tokenizer, dict[str, Any]]:
-    """Give the tokens and the shape of a text tower."""
-    if isinstance(begins, RunFolder):
-        return begins.tokenizer(), begins.about()["text"]
-    return begins.tokenizer, asdict(shape_of(begins.about))
+@dataclass(frozen=True, slots=True)
+class _Begins:
+    """What a generator begins with: tokens, the shape of its reader, and what fills it."""
+
+    tokenizer: Tokenizer
+    text: dict[str, Any]
+    fill: Callable[[Generator], None]
 
 
-def _take_over(model: Generator, earlier: RunFolder) -> None:
-    """Take over a run's best weights; heads that name other attributes, or none, stay."""
-    theirs, own = _best(earlier)["averages"], model.state_dict()
+def _earlier_flow(folder: Path) -> _Begins:
+    """Begin with a bundle's generator, or with the best one of a run."""
+    if (folder / CARD).exists():
+        revived = revive_generator(folder)
+        weights, tokenizer, text = revived.generator.state_dict(), revived.tokenizer, revived.text
+    else:
+        run = RunFolder(folder)
+        weights, tokenizer, text = _best(run)["averages"], run.tokenizer(), run.about()["text"]
+    return _Begins(tokenizer, text, partial(_take_over, theirs=weights, path=folder))
+
+
+def _earlier_codec(folder: Path) -> Codec:
+    return revive_generator(folder).codec if (folder / CARD).exists() else load_codec(folder)[0]
+
+
+def _take_over(model: Generator, *, theirs: Mapping[str, Any], path: Path) -> None:
+    """Take over weights; heads that name other attributes, or none, stay."""
+    own = model.state_dict()
     known = {
         name: value
         for name, value in theirs.items()
         if not name.startswith(HEADS) or (name in own and own[name].shape == value.shape)
     }
     heads = {name: value for name, value in own.items() if name.startswith(HEADS)}
-    _load(model, {**heads, **known}, earlier.path)
+    _load(model, {**heads, **known}, path)
 
 
 def _load(model: nn.Module, weights: Mapping[str, Any], path: Path) -> None:
@@ -241,7 +261,13 @@ def _generator(config: FlowConfig, codec: Codec, run: RunFolder) -> Generator:
     return Generator(config, codec, Reader(model_from_json(about["text"])), heads=about["heads"])
 
 
-def _teacher(config: FlowConfig) -> Trained:
-    """Load what has learned to read already: a bundle or a run."""
+def _teacher(config: FlowConfig) -> _Begins:
+    """Begin with what has learned to read already, and no more: a bundle or a run."""
     folder = config.words_from
-    return revive(folder) if (folder / CARD).exists() else load_trained(folder)
+    teacher = revive(folder) if (folder / CARD).exists() else load_trained(folder)
+    words = teacher.model.text.state_dict()
+    return _Begins(
+        teacher.tokenizer,
+        asdict(shape_of(teacher.about)),
+        lambda model: _load(model.reader, words, folder),
+    )

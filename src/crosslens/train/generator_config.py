@@ -22,8 +22,8 @@ class CodecConfig(Training):
         components: numbers in a code.
         width, blocks: channels and residual blocks of the part that mends the seams.
         noise: codes are disturbed by up to this while it learns, as those of a flow will be.
-        start_from: a run of a codec of the same shape, whose components are kept, so that codes
-            mean the same, and whose mending is taught on.
+        start_from: a run of a codec of the same shape, or a generator's bundle, whose components
+            are kept, so that codes mean the same, and whose mending is taught on.
     """
 
     steps: int = 1_000
@@ -102,8 +102,10 @@ class FlowConfig(Training):
             0 leaves the reader as it is.
         perceptual: how much it counts, beside the flow, how different from the real picture a
             critic finds the one that the flow is heading for; 0 asks no critic.
-        start_from: a run of a flow of the same shape and codec, whose weights are the first ones,
-            those of its reader too.
+        telling: how much it counts beside that whether the critic names what it sees as it names
+            the real one.
+        start_from: a run of a flow, or a generator's bundle, of the same shape and codec, whose
+            weights are the first ones, those of its reader too.
         gallery: held-out products in a validation.
         fall: the last share of the schedule, over which the learning rate falls.
     """
@@ -124,6 +126,7 @@ class FlowConfig(Training):
     words_from: Path
     naming: float = 0.1
     perceptual: float = 0.0
+    telling: float = 0.0
     start_from: Path | None = None
     gallery: int = 256
     fall: float = 0.2
@@ -138,7 +141,7 @@ class FlowConfig(Training):
         whole("poses", self.poses, 1, 4_096)
         allowed = f"a divisor of width, {self.width}"
         require(self.heads > 0 and self.width % self.heads == 0, "heads", self.heads, allowed)
-        for name in ("naming", "perceptual"):
+        for name in ("naming", "perceptual", "telling"):
             require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
         for name in ("full_share", "empty_share", "fall"):
             value = getattr(self, name)

@@ -10,6 +10,7 @@ of a bundle.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,6 +70,25 @@ def apart(found: list[Tensor], wanted: list[Tensor]) -> Tensor:
     each = [
         (_direction(left) - _direction(right)).square().sum(1).mean((1, 2))
         for left, right in zip(found, wanted, strict=True)
+    ]
+    return torch.stack(each).mean(0)
+
+
+def misled(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Tensor:
+    """
+    Say how differently pictures are named: the divergence of what is said of each attribute.
+
+    Args:
+        found, wanted: attribute → logits [N, values]; the wanted ones are what is right.
+
+    Returns:
+        [N], in nats, mean over attributes; 0 or more.
+    """
+    each = [
+        functional.kl_div(
+            logits.log_softmax(1), wanted[name].log_softmax(1), reduction="none", log_target=True
+        ).sum(1)
+        for name, logits in found.items()
     ]
     return torch.stack(each).mean(0)
 

@@ -8,18 +8,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.export import Dim
 
 from crosslens.errors import BrokenBundle
-from crosslens.generate.bundles import Drawings, write_generator
+from crosslens.generate.bundles import write_generator
 from crosslens.generate.cards import FLOW, PICTURE, TOKENIZER, WORDS, GeneratorCard
 from crosslens.train.checkpoint import RunFolder
 from crosslens.train.generator import load_codec, load_generator
-from crosslens.train.generator_codec import Codec, to_pixels
-from crosslens.train.generator_flow import Generator, follow
+from crosslens.train.generator_codec import Codec
+from crosslens.train.generator_flow import Generator
+from crosslens.train.generator_goldens import draw_goldens
 from crosslens.train.graphs import (
     EXPORTERS,
     LARGEST_BATCH,
@@ -34,11 +34,8 @@ from crosslens.train.graphs import (
     store_in_bytes,
     write_graph,
 )
-from crosslens.train.tokens import encode
 
 MOST_DRIFT = 2e-3  # of a velocity or a colour, whose size is about 1
-GOLDEN_STEPS = 4
-GOLDEN_PROMPTS = ("red striped t-shirt", "藏青色真皮双肩包", "yellow mug with white dots")
 WORD_SHAPES = ((1, 1), (2, 7), (2, 32))
 
 
@@ -88,6 +85,7 @@ def export_generator(  # noqa: PLR0913 - what to write, and what to say of it
             "weights": "matrices of the flow and tokens stored as bytes, others as float16; "
             "computed in float32", "steps": taken,
             "codec_psnr": round(restored, 2), "data": about_run["provenance"],
+            "text": about_run["text"],
             "flow": plain_settings(about_run["train"]),
             "codec": plain_settings(RunFolder(run / "codec").about()["train"]), **(notes or {}),
         },
@@ -95,7 +93,7 @@ def export_generator(  # noqa: PLR0913 - what to write, and what to say of it
     with tempfile.TemporaryDirectory() as scratch:
         graphs = _written(codec, generator, Path(scratch))
         files = {**graphs, TOKENIZER: tokenizer.to_str().encode()}
-        drawings = _drawings(codec, generator, tokenizer, card)
+        drawings = draw_goldens(codec, generator, tokenizer, card)
         return write_generator(folder, card, files=files, drawings=drawings)
 
 
@@ -209,26 +207,3 @@ def _tokens(generator: Generator, batch: int, length: int) -> tuple[Tensor, Tens
     kept = (length - torch.arange(batch)).clamp(min=1)[:, None]
     mask = (torch.arange(length)[None] < kept).long()
     return ids * mask, mask
-
-
-def _drawings(codec: Codec, generator: Generator, tokenizer: Any, card: GeneratorCard) -> Drawings:
-    """Draw in PyTorch what the bundle must draw."""
-    pictures = []
-    for seed, prompt in enumerate(GOLDEN_PROMPTS):
-        ids, mask = map(torch.from_numpy, encode(tokenizer, [prompt, ""]))
-        shape = (1, *codec.spread.shape)
-        noise = np.random.default_rng(seed).standard_normal(shape[1:], np.float32)[None]
-        with torch.no_grad():
-            states = generator.reader(ids, mask)
-            codes = follow(
-                generator.flow, card.temperature * torch.from_numpy(noise), states, mask,
-                torch.tensor([card.pose_of(seed)]), steps=GOLDEN_STEPS, guidance=card.guidance,
-                guided=card.guided,
-            )  # fmt: skip
-            pictures.append(to_pixels(codec(codes))[0])
-    return Drawings(
-        prompts=GOLDEN_PROMPTS,
-        seeds=tuple(range(len(GOLDEN_PROMPTS))),
-        steps=GOLDEN_STEPS,
-        pictures=np.stack(pictures),
-    )

@@ -13,7 +13,7 @@ from torch import Tensor
 from crosslens.train.disk import explained
 from crosslens.train.generator_codec import Codec, encode_all, to_pixels
 from crosslens.train.generator_config import FlowConfig
-from crosslens.train.generator_critic import Critic, apart
+from crosslens.train.generator_critic import Critic, apart, misled
 from crosslens.train.generator_flow import Generator, follow
 from crosslens.train.lessons import Verdict
 from crosslens.train.losses import misnamed, name_attributes
@@ -96,8 +96,8 @@ class FlowLesson:
         losses = {"missed": errors.mean()}
         loss = losses["missed"]
         if self._critic is not None:
-            losses["looks"] = self._looks(self._critic, batch, ahead)
-            loss = loss + config.perceptual * losses["looks"]
+            losses["looks"], losses["taken"] = self._seen(self._critic, batch, ahead)
+            loss = loss + config.perceptual * losses["looks"] + config.telling * losses["taken"]
         if model.heads:
             losses["named"] = name_attributes(model.named(states, batch.mask), batch.said)
             loss = loss + config.naming * losses["named"]
@@ -116,16 +116,17 @@ class FlowLesson:
         ]
         said, mask = voyages[0].said, voyages[0].mask  # titles are the same at all times
         states = model.reader(voyages[0].ids, mask)
-        figures, looks = dict[str, float](), list[float]()
+        figures, seen = dict[str, float](), list[Tensor]()
         for time, each in zip(TIMES, voyages, strict=True):
             errors, ahead = self._headed(model, each, states)
             figures[f"loss/{time}"] = float(errors.mean())
             if self._critic is not None:
-                looks.append(float(self._looks(self._critic, each, ahead)))
+                seen.append(torch.stack(self._seen(self._critic, each, ahead)))
         score = -sum(figures.values()) / len(figures)
-        if looks:
-            figures["looks"] = sum(looks) / len(looks)
+        if seen:
+            figures["looks"], figures["taken"] = torch.stack(seen).mean(0).tolist()
             score -= self._config.perceptual * figures["looks"]
+            score -= self._config.telling * figures["taken"]
         if model.heads:
             figures["misnamed"] = misnamed(model.named(states, mask), said)
         self._draw_sheet(model, [phrase.text for phrase in phrases], step)
@@ -141,16 +142,22 @@ class FlowLesson:
         errors = model.flow.weight * (found - wanted).square()
         return errors, between + (1 - time) * (linear + amount * found)
 
-    def _looks(self, critic: Critic, batch: Voyages, ahead: Tensor) -> Tensor:
-        """Say how different the pictures headed for look; those without words have no looks."""
+    def _seen(self, critic: Critic, batch: Voyages, ahead: Tensor) -> tuple[Tensor, Tensor]:
+        """
+        Say how different the pictures headed for look, and how differently they are named.
+
+        Those without words count nothing.
+        """
         told = (batch.said >= 0).any(1)
         if not told.any():
-            return ahead.new_zeros(())
+            return ahead.new_zeros(()), ahead.new_zeros(())
         with torch.autocast(ahead.device.type, enabled=False):
-            found, wanted = (self._codec.plain(each[told]) for each in (ahead, batch.codes))
+            shown, wanted = (self._codec.plain(each[told]) for each in (ahead, batch.codes))
         with torch.no_grad():
             real = critic(wanted)
-        return apart(critic(found), real).mean()
+            right = critic.named(real[-1])
+        found = critic(shown)
+        return apart(found, real).mean(), misled(critic.named(found[-1]), right).mean()
 
     def _voyages(
         self,

@@ -225,6 +225,41 @@ def halve(proto: onnx.ModelProto) -> None:
     del graph.value_info[:]  # it still calls the constants float32
 
 
+def constants(graph: onnx.GraphProto) -> dict[str, Floats]:
+    """Read a graph's weights, however stored, as float32 under the names that they are used by."""
+    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    found = {
+        name.removesuffix(".half"): value.astype(np.float32)
+        for name, value in stored.items()
+        if value.dtype.kind == "f"
+    }
+    for name, whole in stored.items():
+        if name.endswith(".whole"):
+            full = name.removesuffix(".whole")
+            found[full] = from_bytes(whole, found.pop(f"{full}.scale"))
+    return found
+
+
+def linear_weights(graph: onnx.GraphProto, known: Mapping[str, Floats]) -> dict[str, Floats]:
+    """
+    Find the matrices of linear layers, which a graph may hold transposed and without a name.
+
+    The bias that is added to their product still has one.
+
+    Args:
+        known: as `constants` read them.
+    """
+    products = {node.output[0]: node.input[1] for node in graph.node if node.op_type == "MatMul"}
+    found = {}
+    for node in graph.node:
+        if node.op_type != "Add":
+            continue
+        for product, bias in (node.input, reversed(node.input)):
+            if product in products and bias.endswith(".bias"):
+                found[bias.removesuffix("bias") + "weight"] = known[products[product]].T
+    return found
+
+
 def difference(session: Any, feeds: Mapping[str, Any], wanted: Tensor) -> float:
     """Return the largest absolute difference between a graph's vectors and PyTorch's."""
     vectors = session.run([OUTPUT], feeds)[0]

@@ -12,6 +12,8 @@ import torch
 from crosslens.errors import InvalidRequest
 from crosslens.train.config import Precision, Training
 
+_BFLOAT16 = ("amx_bf16", "avx512_bf16")  # what a CPU calls its instructions for it
+
 
 def prepare_torch(config: Training) -> None:
     """
@@ -38,8 +40,9 @@ def uses_bfloat16(config: Training) -> bool:
         return config.precision is Precision.BFLOAT16
     if config.device.startswith("cuda"):
         return bool(torch.cuda.is_bf16_supported())
-    # Without matrix units bfloat16 is slower than float32 on a CPU.
-    return config.device == "cpu" and bool(torch.cpu.get_capabilities().get("amx_bf16"))
+    # Where a CPU has no instructions for it, bfloat16 is slower than float32.
+    known = torch.cpu.get_capabilities()
+    return config.device == "cpu" and any(known.get(name) for name in _BFLOAT16)
 
 
 @contextlib.contextmanager

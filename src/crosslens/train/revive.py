@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
-from onnx import numpy_helper
 from torch import Tensor, nn
 
 from crosslens.encode.bundles import read_card, read_goldens
@@ -22,6 +21,7 @@ from crosslens.encode.words import Words
 from crosslens.errors import BrokenBundle, InvalidRequest
 from crosslens.train.checkpoint import Trained
 from crosslens.train.config import ModelConfig, model_from_json
+from crosslens.train.graphs import constants, linear_weights
 from crosslens.train.model import DualEncoder
 from crosslens.train.tokens import load_tokenizer
 
@@ -90,26 +90,10 @@ def _fit(norm: nn.BatchNorm2d, _: nn.Module, inputs: tuple[Tensor, ...]) -> None
 
 
 def _weights(proto: Any) -> dict[str, Tensor]:
-    """
-    Read a graph's weights under the names that they had in PyTorch.
-
-    The matrix of a linear layer may stand transposed without a name; the bias added to its
-    product still has one.
-    """
-    graph = proto.graph
-    found = {
-        tensor.name.removesuffix(".half"): numpy_helper.to_array(tensor)
-        for tensor in graph.initializer
-    }
-    products = {node.output[0]: node.input[1] for node in graph.node if node.op_type == "MatMul"}
-    for node in graph.node:
-        if node.op_type != "Add":
-            continue
-        for product, bias in (node.input, reversed(node.input)):
-            if product in products and bias.endswith(".bias"):
-                found[bias.removesuffix("bias") + "weight"] = found[products[product]].T
-    floats = {name: value for name, value in found.items() if value.dtype.kind == "f"}
-    return {name: torch.from_numpy(value.astype(np.float32)) for name, value in floats.items()}
+    """Read a graph's weights under the names that they had in PyTorch."""
+    known = constants(proto.graph)
+    found = {**known, **linear_weights(proto.graph, known)}
+    return {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in found.items()}
 
 
 def _filled(

@@ -22,7 +22,6 @@ from crosslens.telemetry import tracing
 from crosslens.values import Space
 from crosslens.vectors.index import IndexStore, VectorIndex
 from crosslens.wiring.doors import bounds, rpc_door, tls
-from crosslens.wiring.models import BUILT_IN
 from crosslens.wiring.searching import SHIPPED_SETS, Searching
 
 if TYPE_CHECKING:
@@ -184,7 +183,7 @@ class App(Searching):
         """Draws pictures; what is named in the settings first, then the home's generators."""
         own = self.settings
         means = Means(
-            named=own.generator, folders=(own.home / "generators", BUILT_IN / "generators"),
+            named=own.generator, folders=self.generator_shelf.folders,
             threads=own.generator_threads, key=own.generator_key.get_secret_value(),
             model=own.generator_model, timeout_s=own.generator_timeout_s,
             device=own.generator_device, dtype=own.generator_dtype,

@@ -48,6 +48,11 @@ class Models(Places):
         """The home's bundles, then the built-in ones."""
         return Shelf([self.settings.home / "bundles", BUILT_IN])
 
+    @cached_property
+    def generator_shelf(self) -> Shelf:
+        """Where generators lie: installed ones first, then those that come along."""
+        return Shelf([self.settings.home / "generators", BUILT_IN / "generators"])
+
     def depot(self, url: str = "") -> Depot:
         """
         Open where bundles are shared: as said, else as `bundles_url` says.

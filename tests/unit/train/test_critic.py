@@ -3,7 +3,7 @@ import torch
 
 from crosslens.errors import InvalidRequest
 from crosslens.train.generator_config import CriticConfig
-from crosslens.train.generator_critic import Critic, apart
+from crosslens.train.generator_critic import Critic, apart, misled
 
 pytestmark = pytest.mark.train
 
@@ -30,6 +30,21 @@ def test_bare_places_of_both_pictures_look_alike():
     found.sum().backward()
     assert float(found.detach().sum()) == 0.0
     assert all(torch.isfinite(each.grad).all() for each in bare if each.grad is not None)
+
+
+def test_pictures_that_are_named_alike_mislead_nobody():
+    said = {
+        "kind": torch.tensor([[4.0, 0.0], [0.0, 4.0]]),
+        "colour": torch.tensor([[1.0, 2.0, 0.0]] * 2),
+    }
+    other = {**said, "kind": torch.tensor([[4.0, 0.0], [4.0, 0.0]])}
+    assert torch.equal(misled(said, said), torch.zeros(2))
+    moved = {name: each + 3 for name, each in said.items()}  # the same shares
+    torch.testing.assert_close(misled(moved, said), torch.zeros(2), atol=1e-6, rtol=0)
+    found = misled(other, said)
+    # Of two attributes one is named otherwise: (4 - -4) nats, as often as it was sure.
+    sure = torch.sigmoid(torch.tensor(4.0))
+    torch.testing.assert_close(found, torch.stack([torch.tensor(0.0), 4 * (2 * sure - 1) / 2]))
 
 
 def test_a_critic_sees_on_four_grids_and_names_by_the_last():
