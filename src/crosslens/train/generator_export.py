@@ -29,6 +29,7 @@ from crosslens.train.graphs import (
     from_bytes,
     halve,
     in_bytes,
+    note_weights,
     open_session,
     save_graph,
     store_in_bytes,
@@ -132,6 +133,7 @@ def _written(codec: Codec, generator: Generator, folder: Path) -> dict[str, byte
     ):  # fmt: skip
         path = folder / name
         proto = write_graph(graph, path, EXPORTERS)
+        note_weights(proto, graph.tower)
         store_in_bytes(proto)
         halve(proto)
         save_graph(proto, path)

@@ -21,8 +21,7 @@ from crosslens.train.generator_codec import Codec
 from crosslens.train.generator_config import CodecConfig, FlowConfig
 from crosslens.train.generator_flow import Generator, Reader
 from crosslens.train.generator_goldens import draw_goldens
-from crosslens.train.generator_parts import HEARD
-from crosslens.train.graphs import constants, linear_weights
+from crosslens.train.graphs import read_weights
 from crosslens.train.tokens import load_tokenizer
 from crosslens.values import Floats
 
@@ -71,9 +70,7 @@ def revive_generator(folder: Path) -> Revived:
     _fill(codec, {**_weights(folder / PICTURE), "spread": flow["spread"]}, card)
     generator = Generator(of_flow, codec, Reader(shape), heads={})
     _fill(generator.reader, _weights(folder / WORDS), card)
-    _fill(
-        generator.flow, {**flow, **_nameless(of_flow, flow), "weight": generator.flow.weight}, card
-    )
+    _fill(generator.flow, {**flow, "weight": generator.flow.weight}, card)
     tokenizer = load_tokenizer((folder / TOKENIZER).read_text("utf-8"))
     drawn = draw_goldens(codec.eval(), generator.eval(), tokenizer, card)
     _require_alike(drawn, read_drawings(folder), name=card.name)
@@ -81,28 +78,18 @@ def revive_generator(folder: Path) -> Revived:
 
 
 def _weights(path: Path) -> dict[str, Floats]:
-    graph = onnx.load(str(path)).graph
-    known = constants(graph)
-    return {**known, **linear_weights(graph, known)}
-
-
-def _nameless(config: FlowConfig, found: Mapping[str, Floats]) -> dict[str, Floats]:
-    """Find by their shape what a flow's graph holds without a name, or laid out as it is used."""
-    heads, width = config.heads, config.width
-    alike = {value.shape: value for name, value in found.items() if "." not in name}
-    questions = alike.get((1, heads, HEARD, width // heads), np.empty((1, heads, HEARD, 0)))
-    return {
-        "poses": alike.get((config.poses, width), np.empty(0)),
-        "listen.questions": questions[0].swapaxes(0, 1).reshape(HEARD, -1),
-    }
+    return read_weights(onnx.load(str(path)))
 
 
 def _fill(model: nn.Module, weights: Mapping[str, Any], card: GeneratorCard) -> None:
-    wanted = model.state_dict()
-    found = {name: torch.as_tensor(value) for name, value in weights.items() if name in wanted}
     try:
-        model.load_state_dict(found)
-    except RuntimeError as exc:
+        model.load_state_dict(
+            {
+                name: torch.as_tensor(weights[name]).reshape(value.shape)
+                for name, value in model.state_dict().items()
+            }
+        )
+    except (KeyError, RuntimeError) as exc:
         raise InvalidRequest(
             f"generator {card.name} has other weights than its card speaks of: {exc}"
         ) from exc

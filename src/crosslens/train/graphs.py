@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import json
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +27,7 @@ from crosslens.values import Floats
 OPSET = 18
 OUTPUT = "vector"
 MOST_DRIFT = 1e-4
+NOTES = "weights"
 SMALLEST_HALVED = 1024  # numbers; below, the cast costs more than it saves
 LARGEST_BATCH = 65_536
 LARGEST_FILE = 1_900_000_000  # bytes; a protobuf message must stay under 2 GiB
@@ -225,9 +228,43 @@ def halve(proto: onnx.ModelProto) -> None:
     del graph.value_info[:]  # it still calls the constants float32
 
 
-def constants(graph: onnx.GraphProto) -> dict[str, Floats]:
-    """Read a graph's weights, however stored, as float32 under the names that they are used by."""
-    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+def note_weights(proto: onnx.ModelProto, tower: nn.Module) -> None:
+    """
+    Note in a graph where it holds a tower's weights that it named or laid out otherwise.
+
+    Exporters fold what can be computed beforehand: matrices stand transposed, tables in the form in
+    which they are used. Before anything is stored in fewer bits, each is found by its numbers.
+    """
+    held = {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
+    found = {
+        name: _place_of(value.numpy(), held)
+        for name, value in tower.state_dict().items()
+        if name not in held
+    }
+    notes = {name: place for name, place in found.items() if place is not None}
+    helper.set_model_props(proto, {NOTES: json.dumps(notes)})
+
+
+def _place_of(value: Floats, held: Mapping[str, Floats]) -> tuple[str, tuple[int, ...]] | None:
+    """Say under which name, and with its axes in which order, a value is held."""
+    for name, other in held.items():
+        if other.dtype != value.dtype or other.size != value.size:
+            continue
+        for axes in itertools.permutations(range(other.ndim)):
+            if np.array_equal(other.transpose(axes).ravel(), value.ravel()):
+                return name, axes
+    return None
+
+
+def read_weights(proto: onnx.ModelProto) -> dict[str, Floats]:
+    """
+    Read a graph's constants, however stored, in float32: those noted by `note_weights` under the
+    names that they had in PyTorch, their numbers in that order, though not in that shape.
+
+    Raises:
+        BrokenBundle: a note does not fit.
+    """
+    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
     found = {
         name.removesuffix(".half"): value.astype(np.float32)
         for name, value in stored.items()
@@ -237,27 +274,14 @@ def constants(graph: onnx.GraphProto) -> dict[str, Floats]:
         if name.endswith(".whole"):
             full = name.removesuffix(".whole")
             found[full] = from_bytes(whole, found.pop(f"{full}.scale"))
-    return found
-
-
-def linear_weights(graph: onnx.GraphProto, known: Mapping[str, Floats]) -> dict[str, Floats]:
-    """
-    Find the matrices of linear layers, which a graph may hold transposed and without a name.
-
-    The bias that is added to their product still has one.
-
-    Args:
-        known: as `constants` read them.
-    """
-    products = {node.output[0]: node.input[1] for node in graph.node if node.op_type == "MatMul"}
-    found = {}
-    for node in graph.node:
-        if node.op_type != "Add":
-            continue
-        for product, bias in (node.input, reversed(node.input)):
-            if product in products and bias.endswith(".bias"):
-                found[bias.removesuffix("bias") + "weight"] = known[products[product]].T
-    return found
+    notes = next((each.value for each in proto.metadata_props if each.key == NOTES), "{}")
+    try:
+        noted = {
+            name: found[held].transpose(axes) for name, (held, axes) in json.loads(notes).items()
+        }
+    except (AttributeError, KeyError, TypeError, ValueError) as exc:
+        raise BrokenBundle(f"what a graph notes of its weights does not fit it: {exc}") from exc
+    return {**found, **noted}
 
 
 def difference(session: Any, feeds: Mapping[str, Any], wanted: Tensor) -> float:

@@ -21,7 +21,7 @@ from crosslens.encode.words import Words
 from crosslens.errors import BrokenBundle, InvalidRequest
 from crosslens.train.checkpoint import Trained
 from crosslens.train.config import ModelConfig, model_from_json
-from crosslens.train.graphs import constants, linear_weights
+from crosslens.train.graphs import read_weights
 from crosslens.train.model import DualEncoder
 from crosslens.train.tokens import load_tokenizer
 
@@ -90,9 +90,21 @@ def _fit(norm: nn.BatchNorm2d, _: nn.Module, inputs: tuple[Tensor, ...]) -> None
 
 
 def _weights(proto: Any) -> dict[str, Tensor]:
-    """Read a graph's weights under the names that they had in PyTorch."""
-    known = constants(proto.graph)
-    found = {**known, **linear_weights(proto.graph, known)}
+    """
+    Read a graph's weights under the names that they had in PyTorch.
+
+    The matrix of a linear layer may stand transposed without a name; the bias added to its
+    product still has one.
+    """
+    found = read_weights(proto)
+    nodes = proto.graph.node
+    products = {node.output[0]: node.input[1] for node in nodes if node.op_type == "MatMul"}
+    for node in nodes:
+        if node.op_type != "Add":
+            continue
+        for product, bias in (node.input, reversed(node.input)):
+            if product in products and bias.endswith(".bias"):
+                found[bias.removesuffix("bias") + "weight"] = found[products[product]].T
     return {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in found.items()}
 
 

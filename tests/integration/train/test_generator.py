@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -8,12 +9,12 @@ import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from crosslens.errors import BrokenBundle, Conflict, InvalidRequest
+from crosslens.errors import BrokenBundle, Conflict, InvalidRequest, NotFound
 from crosslens.generate.bundles import read_drawings
 from crosslens.generate.onnx import check, load_checked
 from crosslens.generate.wish import Wish
 from crosslens.train import generator
-from crosslens.train.checkpoint import LAST, RunFolder, load_trained
+from crosslens.train.checkpoint import BEST, LAST, RunFolder, load_trained
 from crosslens.train.generator import (
     load_codec,
     load_critic,
@@ -23,9 +24,10 @@ from crosslens.train.generator import (
     train_flow,
 )
 from crosslens.train.generator_config import CodecConfig, CriticConfig, FlowConfig
-from crosslens.train.generator_export import export_generator
+from crosslens.train.generator_export import export_generator, rounded
 from crosslens.train.generator_parts import gathered, scattered
-from crosslens.train.graphs import from_bytes, in_bytes, open_session, store_in_bytes
+from crosslens.train.generator_revive import revive_generator
+from crosslens.train.graphs import from_bytes, in_bytes, open_session, read_weights, store_in_bytes
 from crosslens.train.rendered import RenderedSource
 from crosslens.train.run import train_encoder
 from unit.train.shops import tiny_config, toy_source
@@ -103,6 +105,74 @@ def test_a_codec_that_goes_on_from_another_means_the_same_by_its_codes(
             codec_config(tmp_path / "wide", width=16, start_from=run / "codec"), toys
         )  # fmt: skip
     assert not (tmp_path / "wide").exists()
+
+
+@pytest.fixture(scope="module")
+def stirred(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run none of whose weights is zero any more, as after long training."""
+    copied = tmp_path_factory.mktemp("stirred") / "run"
+    shutil.copytree(run, copied)
+    for part in ("codec", "flow"):
+        folder = RunFolder(copied / part)
+        state = folder.load(BEST)
+        assert state is not None
+        learned = {name: value for name, value in state["averages"].items() if "reader" not in name}
+        for name in learned.keys() - {
+            "mean",
+            "basis",
+            "scale",
+            "spread",
+            "flow.spread",
+            "flow.weight",
+        }:
+            learned[name].add_(0.02 * torch.randn(learned[name].shape))
+        folder.save(BEST, state)
+    return copied
+
+
+def test_a_bundle_is_taught_on_as_its_run_would_be(
+    stirred: Path, toys: RenderedSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(generator, "LEAST_PSNR", 0.0)
+    bundle = tmp_path / "toy"
+    export_generator(stirred, bundle, name="toy", about="Squares.")
+    codec, _ = load_codec(stirred / "codec")
+    taught, step = load_generator(stirred / "flow", codec)
+    revived = revive_generator(bundle)
+    assert revived.step == step
+    for ours, theirs in ((revived.codec, rounded(codec)), (revived.generator, rounded(taught))):
+        wanted = theirs.state_dict()
+        for name, value in ours.state_dict().items():
+            torch.testing.assert_close(value, wanted[name], atol=1e-6, rtol=1e-3, msg=name)
+    further = {"seed": 2, "start_from": bundle}
+    assert train_codec(codec_config(tmp_path / "codec", **further), toys).finished
+    still = {"steps": 1, "learning_rate": 1e-7, "validate_every": 1, **further}
+    train_flow(flow_config(tmp_path / "flow", tmp_path, **still), toys, tmp_path / "codec")
+    gone_on, _ = load_generator(tmp_path / "flow", load_codec(tmp_path / "codec")[0])
+    for part, (left, right) in {
+        "flow": (gone_on.flow, revived.generator.flow),
+        "reader": (gone_on.reader, revived.generator.reader),
+    }.items():
+        wanted = right.state_dict()
+        for name, value in left.state_dict().items():
+            torch.testing.assert_close(value, wanted[name], atol=1e-5, rtol=0, msg=f"{part}.{name}")
+
+
+def test_what_a_bundle_does_not_tell_is_not_guessed(stirred: Path, tmp_path: Path):
+    bundle = tmp_path / "toy"
+    export_generator(stirred, bundle, name="toy", about="Squares.")
+    card = (bundle / "card.toml").read_text()
+    (bundle / "card.toml").write_text(re.sub(r"(?m)^text = .*$", "", card))
+    with pytest.raises(InvalidRequest, match="does not say how it was trained"):
+        revive_generator(bundle)
+    (bundle / "card.toml").write_text(card.replace("layers = 1,", "layers = 2,"))
+    with pytest.raises(InvalidRequest, match="other weights than its card"):
+        revive_generator(bundle)
+    (bundle / "card.toml").write_text(re.sub(r"(?m)^temperature = .*$", "temperature = 2.0", card))
+    with pytest.raises(BrokenBundle, match="draws otherwise"):
+        revive_generator(bundle)
+    with pytest.raises(NotFound):
+        revive_generator(tmp_path / "nowhere")
 
 
 def test_a_flow_is_refused_a_codec_below_the_gate(
@@ -296,6 +366,8 @@ def test_constants_are_stored_in_bytes_where_that_loses_nothing(axis: int, tmp_p
         ir_version=10,
     )  # fmt: skip
     store_in_bytes(proto)
+    read = read_weights(proto)
+    assert all(np.array_equal(read[name], each) for name, each in zip("ab", found, strict=True))
     kinds = {each.name: each.data_type for each in proto.graph.initializer}
     assert kinds["a.whole"] == TensorProto.INT8
     assert kinds["b"] == TensorProto.FLOAT
