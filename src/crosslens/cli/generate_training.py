@@ -58,7 +58,7 @@ def generator(
     ] = 2.0,
     telling: Annotated[
         float, typer.Option(min=0, help="How much it counts that the critic names both alike.")
-    ] = 0.05,
+    ] = 0.0,
     minutes: Annotated[
         float, typer.Option(min=0, help="Stop each part after so long; 0: no limit.")
     ] = 0.0,

@@ -50,3 +50,17 @@ def test_without_the_eye_of_a_critic_a_flow_needs_none(
     assert ended["finished"]
     assert "looks" not in ended["figures"]
     assert not (tmp_path / "run" / "critic").exists()
+
+
+def test_what_ships_is_taught_on_by_its_name(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(generator, "LEAST_PSNR", 0.0)  # few pictures say little of a codec
+    few = ("--codec-steps", 1, "--critic-steps", 1, "--steps", 1, "--batch", 2)
+    begun = ("train", "generator", tmp_path / "run", *FEW, *few)
+    refused = shell(*begun, "--start-from", "nobody")
+    assert (refused.code, "crosslens-sketch" in refused.err) == (1, True)
+    assert not (tmp_path / "run").exists()
+    taught = shell.json(*begun, "--start-from", "crosslens-sketch")["figures"]
+    # What is new knows no more than the best linear guess, whose loss is about 1.
+    assert taught["loss/0.5"] < 0.5
