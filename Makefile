@@ -9,7 +9,7 @@ RUNS := $(VENV)/.runs
 # the version the tests know; installed first and alone, so that nothing pulls another build
 TORCH := torch==2.13.0
 # what the tests start by themselves, and what checks deploy/; without them they skip, in CI they fail
-DEBIAN := mariadb-server-core postgresql chromium fonts-noto-cjk nginx-light prometheus
+DEBIAN := mariadb-server-core mariadb-client-core postgresql chromium fonts-noto-cjk nginx-light prometheus
 REQUIRE ?=
 # processes that test side by side, a file each, each with servers of its own; 0: this one alone
 WORKERS ?= 2
