@@ -11,14 +11,12 @@ from typing import Any
 from tokenizers import Tokenizer
 from torch import nn
 
-from crosslens.encode.cards import CARD
 from crosslens.errors import InvalidRequest
 from crosslens.train.checkpoint import (
     BEST,
     FREE,
     LAST,
     RunFolder,
-    load_trained,
     open_run,
     shape_of,
 )
@@ -33,7 +31,7 @@ from crosslens.train.generator_revive import revive_generator
 from crosslens.train.lessons import Ended, Learner, Report, run_lesson, silent
 from crosslens.train.machine import prepare_torch
 from crosslens.train.rendered import RenderedSource
-from crosslens.train.revive import revive
+from crosslens.train.revive import is_bundle, learned
 
 LEAST_PSNR = 30.0
 MAY_CHANGE = {"steps", "fall", "validate_every", "words_from", "start_from"}
@@ -83,7 +81,7 @@ def load_codec(folder: Path) -> tuple[Codec, float]:
 
 def part_of(begins: Path | None, part: str) -> Path | None:
     """Say where a part of a run lies; a bundle holds all of them in one folder."""
-    return begins if begins is None or (begins / CARD).exists() else begins / part
+    return begins if begins is None or is_bundle(begins) else begins / part
 
 
 def train_critic(
@@ -214,7 +212,7 @@ class _Begins:
 
 def _earlier_flow(folder: Path) -> _Begins:
     """Begin with a bundle's generator, or with the best one of a run."""
-    if (folder / CARD).exists():
+    if is_bundle(folder):
         revived = revive_generator(folder)
         weights, tokenizer, text = revived.generator.state_dict(), revived.tokenizer, revived.text
     else:
@@ -224,7 +222,7 @@ def _earlier_flow(folder: Path) -> _Begins:
 
 
 def _earlier_codec(folder: Path) -> Codec:
-    return revive_generator(folder).codec if (folder / CARD).exists() else load_codec(folder)[0]
+    return revive_generator(folder).codec if is_bundle(folder) else load_codec(folder)[0]
 
 
 def _take_over(model: Generator, *, theirs: Mapping[str, Any], path: Path) -> None:
@@ -264,7 +262,7 @@ def _generator(config: FlowConfig, codec: Codec, run: RunFolder) -> Generator:
 def _teacher(config: FlowConfig) -> _Begins:
     """Begin with what has learned to read already, and no more: a bundle or a run."""
     folder = config.words_from
-    teacher = revive(folder) if (folder / CARD).exists() else load_trained(folder)
+    teacher = learned(folder)
     words = teacher.model.text.state_dict()
     return _Begins(
         teacher.tokenizer,

@@ -15,17 +15,28 @@ import torch
 from torch import Tensor, nn
 
 from crosslens.encode.bundles import read_card, read_goldens
+from crosslens.encode.cards import CARD
 from crosslens.encode.goldens import Goldens
 from crosslens.encode.pixels import Pixels
 from crosslens.encode.words import Words
 from crosslens.errors import BrokenBundle, InvalidRequest
-from crosslens.train.checkpoint import Trained
+from crosslens.train.checkpoint import Trained, load_trained
 from crosslens.train.config import ModelConfig, model_from_json
 from crosslens.train.graphs import read_weights
 from crosslens.train.model import DualEncoder
 from crosslens.train.tokens import load_tokenizer
 
 TOKENS = "tokens.weight"
+
+
+def is_bundle(folder: Path) -> bool:
+    """Say whether a folder holds a bundle, of any kind, and not a run."""
+    return (folder / CARD).exists()
+
+
+def learned(folder: Path) -> Trained:
+    """Load what a bundle or a run has learned; see `revive` and `load_trained`."""
+    return revive(folder) if is_bundle(folder) else load_trained(folder)
 
 
 def revive(folder: Path) -> Trained:

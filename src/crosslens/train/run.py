@@ -11,18 +11,17 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from crosslens.train.batches import BatchMaker, Disturbed, vocabulary_texts
-from crosslens.train.checkpoint import LAST, RunFolder, Trained, load_trained, open_run, shape_of
+from crosslens.train.checkpoint import LAST, RunFolder, Trained, open_run, shape_of
 from crosslens.train.config import TrainConfig
 from crosslens.train.described import VECTORS, described
 from crosslens.train.encoder_lesson import EncoderLesson
 from crosslens.train.lessons import Ended, Learner, Report, run_lesson, silent
 from crosslens.train.machine import prepare_torch
 from crosslens.train.model import DualEncoder
-from crosslens.train.revive import calibrate, revive
+from crosslens.train.revive import calibrate, learned
 from crosslens.train.source import Source
 from crosslens.train.tokens import train_tokenizer
 
-CARD = "card.toml"
 TOKENS = "text.tokens.weight"
 CALIBRATED = 128  # products whose pictures tell the normalisations what will come
 
@@ -59,7 +58,7 @@ def _teacher(folder: Path | None) -> Trained | None:
     """Load what a run starts from: a bundle or another run."""
     if folder is None:
         return None
-    return revive(folder) if (folder / CARD).exists() else load_trained(folder)
+    return learned(folder)
 
 
 def _with_inherited_shape(config: TrainConfig, teacher: Trained | None) -> TrainConfig:
