@@ -53,11 +53,18 @@ def generator(
     balance: Annotated[
         str, typer.Option(help="Attribute whose rarer values the flow is shown more often.")
     ] = "",
+    revise: Annotated[
+        str, typer.Option(help="Attribute whose values that it draws wrong it is shown more often.")
+    ] = "",
     perceptual: Annotated[
-        float, typer.Option(min=0, help="How much the critic's eye counts; 0: train without one.")
+        float, typer.Option(min=0, help="How much the critic's eye counts.")
     ] = 2.0,
     telling: Annotated[
         float, typer.Option(min=0, help="How much it counts that the critic names both alike.")
+    ] = 0.0,
+    rehearsed: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Share of pictures that go on from where the flow came."),
     ] = 0.0,
     minutes: Annotated[
         float, typer.Option(min=0, help="Stop each part after so long; 0: no limit.")
@@ -94,7 +101,7 @@ def generator(
             folder=run / "codec", steps=codec_steps, start_from=part_of(begins, "codec"), **shared
         )  # fmt: skip
         ended = train_codec(codec, source, resume=resume, report=training.report)
-    if wanted(Part.CRITIC) and perceptual:
+    if wanted(Part.CRITIC) and (perceptual or telling or revise):
         critic = CriticConfig(folder=run / "critic", steps=critic_steps, **shared)
         ended = train_critic(critic, source, run / "codec", resume=resume, report=training.report)
     if wanted(Part.FLOW):
@@ -102,7 +109,8 @@ def generator(
         flow = FlowConfig(
             folder=run / "flow", steps=steps, batch=batch, learning_rate=rate, words_from=words,
             poses=POSES, fall=fall, start_from=part_of(begins, "flow"),
-            balance=balance, perceptual=perceptual, telling=telling if perceptual else 0, **shared,
+            balance=balance, revise=revise, perceptual=perceptual, telling=telling,
+            rehearsed=rehearsed, **shared,
         )  # fmt: skip
         ended = train_flow(
             flow, source, run / "codec", critic=run / "critic", resume=resume,

@@ -28,6 +28,7 @@ from crosslens.train.generator_flow import Generator, Reader
 from crosslens.train.generator_lesson import FlowLesson
 from crosslens.train.generator_optimizer import Mixed
 from crosslens.train.generator_revive import revive_generator
+from crosslens.train.generator_stumbles import count_stumbles
 from crosslens.train.lessons import Ended, Learner, Report, run_lesson, silent
 from crosslens.train.machine import prepare_torch
 from crosslens.train.rendered import RenderedSource
@@ -138,7 +139,7 @@ def train_flow(
 
     Args:
         codec: the run of a codec; one that restores pictures badly is refused.
-        critic: the run of a critic, which `config.perceptual` asks for.
+        critic: the run of a critic, which `config.perceptual`, `telling` and `revise` ask for.
 
     Raises:
         Conflict: the folder holds a run and `resume` is off, or that run had other settings.
@@ -156,9 +157,10 @@ def train_flow(
     eye = _critic(config, critic)
     run = open_run(config, source.provenance, resume=resume, free=FREE | MAY_CHANGE)
     state = run.load(LAST) if run.started else None
-    model = _generator(config, ready, run) if state else _begun(config, ready, run, source)
+    model = _generator(config, ready, run) if state else _begun(config, ready, run, source, eye)
     learner = Learner(model, config, optimizer=Mixed(model, config)).resume(state, run)
-    lesson = FlowLesson(source, ready, run.tokenizer(), config, critic=eye)
+    stumbles = run.about().get("stumbles", ())
+    lesson = FlowLesson(source, ready, run.tokenizer(), config, critic=eye, stumbles=stumbles)
     return run_lesson(learner, lesson, run=run, report=report)
 
 
@@ -179,26 +181,48 @@ def load_generator(folder: Path, codec: Codec) -> tuple[Generator, int]:
 
 
 def _critic(config: FlowConfig, folder: Path | None) -> Critic | None:
-    if not config.perceptual:
+    asked = {"perceptual": config.perceptual, "telling": config.telling}
+    wanted = [f"{name} is {amount:g}" for name, amount in asked.items() if amount]
+    wanted += [f"revise is {config.revise}"] if config.revise else []
+    if not wanted:
         return None
     if folder is None or not RunFolder(folder).started:
         raise InvalidRequest(
-            f"perceptual is {config.perceptual:g}, and there is no critic",
-            hint="train one first, or set perceptual to 0",
+            f"{' and '.join(wanted)}, and there is no critic",
+            hint="train one first, or do without",
         )
     return load_critic(folder).to(config.device)
 
 
-def _begun(config: FlowConfig, codec: Codec, run: RunFolder, source: RenderedSource) -> Generator:
+def _begun(
+    config: FlowConfig, codec: Codec, run: RunFolder, source: RenderedSource, critic: Critic | None
+) -> Generator:
     """Make what a run begins with: another run's generator, or one that can read and no more."""
     begins = _earlier_flow(config.start_from) if config.start_from else _teacher(config)
     heads = source.shelf.head_sizes if config.naming else {}
     model = Generator(config, codec, Reader(model_from_json(begins.text)), heads=heads)
     begins.fill(model)
     # Only now, for a refusal to leave no folder behind.
-    about = {"heads": heads, "provenance": source.provenance, "text": begins.text}
+    about: dict[str, Any] = {
+        "heads": heads, "provenance": source.provenance, "text": begins.text,
+        "stumbles": _stumbles(model, codec, critic, source, begins.tokenizer, config),
+    }  # fmt: skip
     run.start(config, begins.tokenizer, about=about)
     return model
+
+
+def _stumbles(
+    model: Generator,
+    codec: Codec,
+    critic: Critic | None,
+    source: RenderedSource,
+    tokenizer: Tokenizer,
+    config: FlowConfig,
+) -> list[float]:
+    if not config.revise or critic is None:
+        return []
+    model.to(config.device)
+    return count_stumbles(model, codec.to(config.device), critic, source, tokenizer, config)
 
 
 @dataclass(frozen=True, slots=True)

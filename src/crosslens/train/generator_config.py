@@ -96,14 +96,18 @@ class FlowConfig(Training):
         full_share: share of the titles that say everything; the others say what they say.
         empty_share: share of the titles that are left away, so that guidance has a counterpart.
         balance: an attribute whose rarer values are shown more often: by the root of how rare.
+        revise: an attribute whose values are shown more often that are drawn wrong, as a critic
+            sees it, by what training begins with.
         words_from: a bundle or run with whose text tower the reader of the words begins, unless
             all begins from a run.
         naming: how much it counts, beside the flow, to name what a title says of each attribute;
             0 leaves the reader as it is.
         perceptual: how much it counts, beside the flow, how different from the real picture a
-            critic finds the one that the flow is heading for; 0 asks no critic.
-        telling: how much it counts beside that whether the critic names what it sees as it names
-            the real one.
+            critic finds the one that the flow is heading for.
+        telling: how much it counts whether the critic names what it sees as it names the real
+            one; without either, no critic is asked.
+        rehearsed: share of the pictures of a step that begin where the flow has come by itself,
+            for it to learn to mend what it missed.
         start_from: a run of a flow, or a generator's bundle, of the same shape and codec, whose
             weights are the first ones, those of its reader too.
         gallery: held-out products in a validation.
@@ -123,10 +127,12 @@ class FlowConfig(Training):
     full_share: float = 0.5
     empty_share: float = 0.1
     balance: str = ""
+    revise: str = ""
     words_from: Path
     naming: float = 0.1
     perceptual: float = 0.0
     telling: float = 0.0
+    rehearsed: float = 0.0
     start_from: Path | None = None
     gallery: int = 256
     fall: float = 0.2
@@ -143,7 +149,7 @@ class FlowConfig(Training):
         require(self.heads > 0 and self.width % self.heads == 0, "heads", self.heads, allowed)
         for name in ("naming", "perceptual", "telling"):
             require(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
-        for name in ("full_share", "empty_share", "fall"):
+        for name in ("full_share", "empty_share", "rehearsed", "fall"):
             value = getattr(self, name)
             require(0 <= value <= 1, name, value, "0 to 1")
 

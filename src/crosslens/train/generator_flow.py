@@ -12,7 +12,7 @@ poses, which is a blur.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -209,7 +209,7 @@ class Generator(nn.Module):
         return {name: head(heard).float() for name, head in self.heads.items()}
 
 
-def follow(  # noqa: PLR0913 - all that decides a drawing
+def travel(  # noqa: PLR0913 - all that decides a drawing
     flow: Flow,
     noise: Tensor,
     states: Tensor,
@@ -219,7 +219,7 @@ def follow(  # noqa: PLR0913 - all that decides a drawing
     steps: int,
     guidance: float,
     guided: float = 1.0,
-) -> Tensor:
+) -> Iterator[Tensor]:
     """
     Go from noise to codes in straight steps, away from what the second half of the words says.
 
@@ -229,6 +229,9 @@ def follow(  # noqa: PLR0913 - all that decides a drawing
         pose: [N].
         guidance: 1 follows the words alone.
         guided: share of the way on which guidance counts; later, the words alone are followed.
+
+    Yields:
+        The codes after each step.
     """
     codes, twice = noise, torch.cat([pose, pose])
     for step in range(steps):
@@ -239,7 +242,7 @@ def follow(  # noqa: PLR0913 - all that decides a drawing
         )
         wanted, other = found[: len(noise)], found[-len(noise) :]
         codes = codes + (other + guidance * (wanted - other)) / steps
-    return codes
+        yield codes
 
 
 def _waves(time: Tensor) -> Tensor:

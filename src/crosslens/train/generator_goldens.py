@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 from crosslens.generate.bundles import Drawings
 from crosslens.generate.cards import GeneratorCard
 from crosslens.train.generator_codec import Codec, to_pixels
-from crosslens.train.generator_flow import Generator, follow
+from crosslens.train.generator_flow import Generator, travel
 from crosslens.train.tokens import encode
 
 PROMPTS = ("red striped t-shirt", "藏青色真皮双肩包", "yellow mug with white dots")
@@ -27,7 +27,7 @@ def draw_goldens(
         noise = np.random.default_rng(seed).standard_normal(shape[1:], np.float32)[None]
         with torch.no_grad():
             states = generator.reader(ids, mask)
-            codes = follow(
+            *_, codes = travel(
                 generator.flow, card.temperature * torch.from_numpy(noise), states, mask,
                 torch.tensor([card.pose_of(seed)]), steps=STEPS, guidance=card.guidance,
                 guided=card.guided,

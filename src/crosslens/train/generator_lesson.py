@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 from tokenizers import Tokenizer
 from torch import Tensor
+from torch.nn import functional
 
 from crosslens.train.disk import explained
 from crosslens.train.generator_codec import Codec, encode_all, to_pixels
 from crosslens.train.generator_config import FlowConfig
 from crosslens.train.generator_critic import Critic, apart, misled
-from crosslens.train.generator_flow import Generator, follow
+from crosslens.train.generator_flow import Generator
+from crosslens.train.generator_rehearsal import Rehearsal, drawn, drawn_so_far
 from crosslens.train.lessons import Verdict
 from crosslens.train.losses import misnamed, name_attributes
 from crosslens.train.rendered import RenderedSource
-from crosslens.train.source import Codes, Phrase, Pixels, Rows, Shelf, Style, chances
+from crosslens.train.source import Codes, Phrase, Pixels, Rows, Shelf, Style, chances, often
 from crosslens.train.tokens import encode
 from crosslens.values import Floats
 
 TIMES = (0.05, 0.25, 0.5, 0.75, 0.95)
 EARLY, WIDE = -1.0, 1.3  # where on the way most is learned, and how far around: in logits
-SHEET, COLUMNS, SHEET_STEPS, SHEET_GUIDANCE = 32, 8, 12, 2.5
+DRAWN, SHEET, COLUMNS = 96, 32, 8
 SHEETS = "sheets"
 _SEED = 40_000
 SILENCE = Phrase("", ())
@@ -41,6 +45,7 @@ class Voyages:
         ids, mask: [N, L], of titles.
         said: int64 [N, attributes], what a title says of each; -1 is nothing.
         pose: [N].
+        rehearsal: how the first of them are drawn part of the way by the flow itself; None: none.
     """
 
     codes: Tensor
@@ -50,14 +55,29 @@ class Voyages:
     mask: Tensor
     said: Tensor
     pose: Tensor
+    rehearsal: Rehearsal | None = None
+
+    def first(self, count: int) -> Voyages:
+        """Give the first ones, which nobody rehearses."""
+        return replace(self, rehearsal=None, **self._each(lambda part: part[:count]))
 
     def to(self, device: str) -> Voyages:
         """Copy to a device."""
-        return Voyages(*(getattr(self, name).to(device) for name in self.__slots__))
+        rehearsal = None if self.rehearsal is None else self.rehearsal.to(device)
+        return replace(self, rehearsal=rehearsal, **self._each(lambda part: part.to(device)))
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> dict[str, Any]:
+        names = (name for name in self.__slots__ if name != "rehearsal")
+        return {name: change(getattr(self, name)) for name in names}
 
 
 class FlowLesson:
-    """Teaches a generator to draw; a `Lesson`. Its validations leave contact sheets."""
+    """
+    Teaches a generator to draw; a `Lesson`. Its validations leave contact sheets.
+
+    Args:
+        stumbles: how often each value of `config.revise` was drawn wrong; see `count_stumbles`.
+    """
 
     def __init__(
         self,
@@ -67,6 +87,7 @@ class FlowLesson:
         config: FlowConfig,
         *,
         critic: Critic | None = None,
+        stumbles: Sequence[float] = (),
     ) -> None:
         self._source = source
         self._codec = codec.to(config.device)
@@ -75,26 +96,43 @@ class FlowLesson:
         self._config = config
         self._codes = encode_all(codec, source, source.shelf.training)
         self._held_out = source.shelf.validation[: config.gallery]
-        self._chances = chances(source.shelf, config.balance)
+        self._chances = often(
+            chances(source.shelf, config.balance), source.shelf, config.revise, stumbles
+        )
+        self._rehearsed = round(config.rehearsed * config.batch)
+        self._silence = tuple(map(torch.from_numpy, encode(tokenizer, [SILENCE.text])))
 
     def make(self, step: int) -> Voyages:
         """Draw the pictures, titles, noise and times of one step."""
         config = self._config
         rng = np.random.default_rng([config.seed, step])
         rows = rng.choice(self._source.shelf.training, config.batch, p=self._chances)
-        phrases = [self._title(int(row), rng) for row in rows]
+        rehearsed, others = np.split(rows, [self._rehearsed])
+        # Only a title that says everything says which picture it should have been.
+        phrases = [self._full(int(row), rng) for row in rehearsed]
+        phrases += [self._title(int(row), rng) for row in others]
         logits = EARLY + WIDE * rng.standard_normal(config.batch, np.float32)
         places = torch.from_numpy(np.searchsorted(self._source.shelf.training, rows))
-        return self._voyages(
+        voyages = self._voyages(
             self._codes[places].float(), rows, phrases, 1 / (1 + np.exp(-logits)), rng
         )
+        return self._rehearsing(voyages, rng) if self._rehearsed else voyages
+
+    def _rehearsing(self, voyages: Voyages, rng: np.random.Generator) -> Voyages:
+        """Let the first pictures begin where the flow has come by itself."""
+        length = voyages.mask.shape[1]
+        ids, mask = (functional.pad(each, (0, length - each.shape[1])) for each in self._silence)
+        rehearsal = Rehearsal.cast(self._rehearsed, ids, mask, rng)
+        times = torch.cat([rehearsal.times, voyages.times[self._rehearsed :]])
+        return replace(voyages, times=times, rehearsal=rehearsal)
 
     def measure(self, model: Generator, batch: Voyages) -> dict[str, Tensor]:
         """Compare where the flow heads with where it should: codes, looks, and what is named."""
         config, states = self._config, model.reader(batch.ids, batch.mask)
         errors, ahead = self._headed(model, batch, states)
-        losses = {"missed": errors.mean()}
-        loss = losses["missed"]
+        losses, loss = {"missed": errors[self._rehearsed :].mean()}, errors.mean()
+        if self._rehearsed:
+            losses["unmended"] = errors[: self._rehearsed].mean()
         if self._critic is not None:
             losses["looks"], losses["taken"] = self._seen(self._critic, batch, ahead)
             loss = loss + config.perceptual * losses["looks"] + config.telling * losses["taken"]
@@ -104,7 +142,11 @@ class FlowLesson:
         return {"loss": loss, **losses}
 
     def judge(self, model: Generator, step: int) -> Verdict:
-        """Measure the loss on held-out products at fixed times; draw a contact sheet."""
+        """
+        Measure the losses on held-out products: at fixed times, and of what is drawn of them.
+
+        The first are the score, unless the flow rehearses: then the second are.
+        """
         rng = np.random.default_rng(_SEED)
         codes = encode_all(self._codec, self._source, self._held_out).float()
         phrases = [self._full(int(row), rng) for row in self._held_out]
@@ -122,25 +164,48 @@ class FlowLesson:
             figures[f"loss/{time}"] = float(errors.mean())
             if self._critic is not None:
                 seen.append(torch.stack(self._seen(self._critic, each, ahead)))
-        score = -sum(figures.values()) / len(figures)
-        if seen:
-            figures["looks"], figures["taken"] = torch.stack(seen).mean(0).tolist()
-            score -= self._config.perceptual * figures["looks"]
-            score -= self._config.telling * figures["taken"]
+        missed = sum(figures.values()) / len(figures)
+        looks, taken = torch.stack(seen).mean(0).tolist() if seen else (0.0, 0.0)
+        figures |= {"looks": looks, "taken": taken}
         if model.heads:
             figures["misnamed"] = misnamed(model.named(states, mask), said)
-        self._draw_sheet(model, [phrase.text for phrase in phrases], step)
-        return Verdict(score, figures)
+        shown = self._drawn(model, voyages[0], phrases, step)
+        figures |= {f"drawn/{name}": value for name, value in shown.items()}
+        if self._rehearsed:
+            missed, looks, taken = shown.values()
+        config = self._config
+        return Verdict(-missed - config.perceptual * looks - config.telling * taken, figures)
 
     def _headed(self, model: Generator, batch: Voyages, states: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the weighted errors of what the linear guess misses, and the codes headed for."""
+        """
+        Give the codes headed for, and the weighted squares of what they miss.
+
+        Errors are in units of what the linear guess is uncertain of; where the flow has come by
+        itself, of the codes' spread: there it is not noise alone that has to go.
+        """
         time = batch.times[:, None, None]
         between = time * batch.codes + (1 - time) * batch.noise
+        own = self._reached(model, batch, states)
+        between = torch.cat([own, between[len(own) :]])
         linear, amount, shrunk = model.flow.guess(between, batch.times)
         found = model.flow.learned(shrunk, batch.times, states, batch.mask, batch.pose)
-        wanted = (batch.codes - batch.noise - linear) / amount
-        errors = model.flow.weight * (found - wanted).square()
-        return errors, between + (1 - time) * (linear + amount * found)
+        left = (1 - time) * amount
+        ahead = between + (1 - time) * linear + left * found
+        left = torch.cat([model.flow.spread.expand(len(own), -1, -1), left[len(own) :]])
+        return model.flow.weight * ((ahead - batch.codes) / left).square(), ahead
+
+    def _reached(self, model: Generator, batch: Voyages, states: Tensor) -> Tensor:
+        """Say where the flow comes by itself with the first pictures, if it rehearses any."""
+        if batch.rehearsal is None:
+            return batch.codes[:0]
+        first = slice(len(batch.rehearsal.stops))
+        found = drawn_so_far(
+            model, batch.rehearsal, batch.noise[first], states[first], batch.mask[first],
+            batch.pose[first],
+        )  # fmt: skip
+        # Weights that were cast without gradients must not be used where there are some.
+        torch.clear_autocast_cache()
+        return found
 
     def _seen(self, critic: Critic, batch: Voyages, ahead: Tensor) -> tuple[Tensor, Tensor]:
         """
@@ -193,25 +258,25 @@ class FlowLesson:
         said = self._source.phrase(row, language, rng, style=style)
         return said or SILENCE
 
-    def _draw_sheet(self, model: Generator, titles: list[str], step: int) -> None:
-        """Put held-out products as they are above what is drawn from their titles."""
-        titles = titles[:SHEET]
-        ids, mask = encode(self._tokenizer, titles + [""] * len(titles))
-        device = self._config.device
-        states = model.reader(torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device))
-        shape = (len(titles), *self._codes.shape[1:])
-        noise = torch.from_numpy(np.random.default_rng(_SEED).standard_normal(shape, np.float32))
-        codes = follow(
-            model.flow, noise.to(device), states, torch.from_numpy(mask).to(device),
-            torch.from_numpy(self._held_out[:SHEET] % self._config.poses).to(device),
-            steps=SHEET_STEPS, guidance=SHEET_GUIDANCE,
-        )  # fmt: skip
-        drawn = to_pixels(self._codec(codes))
+    def _drawn(
+        self, model: Generator, batch: Voyages, phrases: list[Phrase], step: int
+    ) -> dict[str, float]:
+        """Draw the first titles, put them below the products on a sheet, and compare both."""
+        count = min(DRAWN, len(phrases))
+        titles = [phrase.text for phrase in phrases[:count]]
+        codes = drawn(model, self._tokenizer, titles, batch.noise[:count], batch.pose[:count])
+        apart = (codes - batch.codes[:count]) / model.flow.spread
+        found = {"codes": float((model.flow.weight * apart.square()).mean())}
+        looks = taken = 0.0
+        if self._critic is not None:
+            looks, taken = map(float, self._seen(self._critic, batch.first(count), codes))
+        pictures = to_pixels(self._codec(codes[:SHEET]))
         folder = self._config.folder / SHEETS
         with explained(folder):
             folder.mkdir(parents=True, exist_ok=True)
             wanted = self._source.portraits(self._held_out[:SHEET])
-            _sheet(wanted, drawn).save(folder / f"{step:06d}.png")
+            _sheet(wanted, pictures).save(folder / f"{step:06d}.png")
+        return {**found, "looks": looks, "taken": taken}
 
 
 def _said(shelf: Shelf, rows: Rows, phrases: list[Phrase]) -> Codes:

@@ -92,14 +92,47 @@ def chances(shelf: Shelf, attribute: str) -> NDArray[np.float64] | None:
     """
     if not attribute:
         return None
-    if attribute not in shelf.names:
-        known = ", ".join(shelf.names)
-        raise InvalidRequest(f"balance is {attribute!r}, products have {known}")
-    values = shelf.codes[shelf.training, shelf.names.index(attribute)]
+    values = shelf.codes[shelf.training, column_of(shelf, "balance", attribute)]
     _, which, counts = np.unique(values, return_inverse=True, return_counts=True)
     weights = 1 / np.sqrt(counts[which])
     shares: NDArray[np.float64] = weights / weights.sum()
     return shares
+
+
+def often(
+    before: NDArray[np.float64] | None, shelf: Shelf, attribute: str, wrong: Sequence[float]
+) -> NDArray[np.float64] | None:
+    """
+    Return how likely each training product is shown, if what goes wrong is shown more often.
+
+    Args:
+        before: how likely it was; None: all alike.
+        wrong: per value of the attribute, how often it goes wrong; one that never does is shown
+            half as often as one that does as the mean of all. Empty: as before.
+    """
+    if not wrong:
+        return before
+    rates = np.asarray(wrong)
+    values = shelf.codes[shelf.training, shelf.names.index(attribute)]
+    weights = rates.mean() + np.where(values < 0, rates.mean(), rates[values])
+    if not weights.any():
+        return before
+    weights = weights if before is None else weights * before
+    shares: NDArray[np.float64] = weights / weights.sum()
+    return shares
+
+
+def column_of(shelf: Shelf, setting: str, attribute: str) -> int:
+    """
+    Say in which column of the codes an attribute is.
+
+    Raises:
+        InvalidRequest: products have none of this name; the message names the setting.
+    """
+    if attribute not in shelf.names:
+        known = ", ".join(shelf.names)
+        raise InvalidRequest(f"{setting} is {attribute!r}, products have {known}")
+    return shelf.names.index(attribute)
 
 
 class Source(Protocol):

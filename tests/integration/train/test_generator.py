@@ -25,7 +25,10 @@ from crosslens.train.generator import (
 )
 from crosslens.train.generator_config import CodecConfig, CriticConfig, FlowConfig
 from crosslens.train.generator_export import export_generator, rounded
+from crosslens.train.generator_flow import Generator, travel
+from crosslens.train.generator_lesson import FlowLesson
 from crosslens.train.generator_parts import gathered, scattered
+from crosslens.train.generator_rehearsal import Rehearsal, drawn_so_far
 from crosslens.train.generator_revive import revive_generator
 from crosslens.train.graphs import from_bytes, in_bytes, open_session, read_weights, store_in_bytes
 from crosslens.train.rendered import RenderedSource
@@ -79,6 +82,13 @@ def run(toys: RenderedSource, words: Path, tmp_path_factory: pytest.TempPathFact
         patch.setattr(generator, "LEAST_PSNR", 0.0)  # noisy toys do not compress to 30 dB
         assert train_flow(flow_config(run / "flow", words), toys, run / "codec").finished
     return run
+
+
+def stir(model: Generator) -> Generator:
+    with torch.no_grad():
+        for last in (model.flow.to_codes, model.flow.last_turn):
+            last.weight.normal_(std=0.1)  # zero at the start: nothing would show
+    return model
 
 
 def test_a_codec_brings_pictures_back_and_says_how_well(run: Path, toys: RenderedSource):
@@ -302,24 +312,93 @@ def test_a_flow_that_is_looked_at_draws_what_looks_more_like_the_real_pictures(
     assert looks[1] < 0.9 * looks[0]
 
 
+@pytest.mark.parametrize("asks", [{"perceptual": 1.0}, {"telling": 1.0}, {"revise": "colour"}])
 @pytest.mark.parametrize("critic", [None, Path("nowhere")])
 def test_a_flow_without_the_critic_that_it_asks_for_is_refused_and_leaves_nothing(
-    critic: Path | None, run: Path, words: Path, toys: RenderedSource, tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    critic: Path | None, asks: dict[str, object], run: Path, words: Path, toys: RenderedSource,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 ):  # fmt: skip
     monkeypatch.setattr(generator, "LEAST_PSNR", 0.0)
-    config = flow_config(tmp_path / "flow", words, perceptual=1.0)
-    with pytest.raises(InvalidRequest, match="there is no critic"):
+    config = flow_config(tmp_path / "flow", words, **asks)
+    with pytest.raises(InvalidRequest, match=f"{next(iter(asks))} is (1|colour), and there is no"):
         train_flow(config, toys, run / "codec", critic=critic)
     assert not (tmp_path / "flow").exists()
 
 
+def test_a_flow_that_rehearses_learns_to_mend_what_it_missed(
+    run: Path, words: Path, toys: RenderedSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(generator, "LEAST_PSNR", 0.0)
+    pace = {"steps": 120, "validate_every": 120, "batch": 16, "learning_rate": 4e-3}
+    apart = {}
+    for rehearsed in (0.0, 0.5):
+        config = flow_config(tmp_path / f"{rehearsed}", words, rehearsed=rehearsed, **pace)
+        apart[rehearsed] = train_flow(config, toys, run / "codec").figures["drawn/codes"]
+        assert all(("unmended" in row) == (rehearsed > 0) for row in logged(config.folder))
+    assert apart[0.5] < 0.9 * apart[0.0]
+
+
+def test_what_a_generator_draws_wrong_as_it_begins_is_shown_more_often(
+    run: Path, words: Path, toys: RenderedSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(generator, "LEAST_PSNR", 0.0)
+    train_critic(critic_config(tmp_path / "critic"), toys, run / "codec")
+
+    def begun(revise: str) -> RunFolder:
+        config = flow_config(tmp_path / revise, words, revise=revise, steps=2)
+        assert train_flow(config, toys, run / "codec", critic=tmp_path / "critic").finished
+        return RunFolder(config.folder)
+
+    wrong = begun("colour").about()["stumbles"]
+    assert len(wrong) == toys.shelf.head_sizes["colour"]
+    assert all(0 <= each <= 1 for each in wrong)
+    assert sum(wrong) > 0
+    with pytest.raises(InvalidRequest, match="revise is 'size', products have"):
+        begun("size")
+    assert not (tmp_path / "size").exists()
+
+
+def test_a_rehearsal_leaves_each_picture_where_the_flow_has_come_with_it(run: Path):
+    codec, _ = load_codec(run / "codec")
+    model = stir(load_generator(run / "flow", codec)[0])
+    ids = torch.tensor([[1, 5, 9], [1, 7, 0], [1, 0, 0]])
+    mask, pose = (ids > 0).long(), torch.tensor([0, 1])
+    rehearsal = Rehearsal(4, 0.5, 2.0, torch.tensor([3, 1]), ids[2:], mask[2:])
+    noise = torch.randn(2, *codec.spread.shape)
+    with torch.no_grad():
+        states = model.reader(ids, mask)
+        found = drawn_so_far(model, rehearsal, noise, states[:2], mask[:2], pose)
+        each = [0, 1, 2, 2]  # two titles, and none for each
+        way = list(travel(model.flow, 0.5 * noise, states[each], mask[each], pose,
+                          steps=4, guidance=2.0, guided=0.5))  # fmt: skip
+    assert torch.equal(rehearsal.times, torch.tensor([0.75, 0.25]))
+    assert torch.allclose(found, torch.stack([way[2][0], way[0][1]]), atol=1e-5)
+    assert not torch.allclose(way[2][0], way[0][0], atol=1e-2)
+
+
+def test_a_rehearsal_without_gradients_takes_none_from_what_is_learned(
+    run: Path, words: Path, toys: RenderedSource, tmp_path: Path
+):
+    codec, _ = load_codec(run / "codec")
+    tokenizer, found = RunFolder(run / "flow").tokenizer(), []
+    for rehearsed in (0.0, 0.5):
+        model = stir(load_generator(run / "flow", codec)[0])
+        lesson = FlowLesson(
+            toys, codec, tokenizer, flow_config(tmp_path, words, rehearsed=rehearsed)
+        )
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = lesson.measure(model, lesson.make(0))["loss"]
+        loss.backward()
+        found.append(
+            {name for name, each in model.flow.named_parameters() if each.grad is not None}
+        )
+    assert found[0] == found[1]
+    assert "to_codes.weight" in found[1]
+
+
 def test_poses_change_what_is_drawn_from_the_same_noise(run: Path):
     codec, _ = load_codec(run / "codec")
-    flow = load_generator(run / "flow", codec)[0].flow
-    with torch.no_grad():
-        flow.to_codes.weight.normal_(std=0.1)  # zero at the start: nothing would show
-        flow.last_turn.weight.normal_(std=0.1)
+    flow = stir(load_generator(run / "flow", codec)[0]).flow
     codes, states = torch.randn(1, 16, 24), torch.randn(1, 4, flow.from_sum.in_features)
     time, mask = torch.tensor([0.5]), torch.ones(1, 3, dtype=torch.long)
     first, second = (flow(codes, time, states, mask, torch.tensor([pose])) for pose in (0, 1))

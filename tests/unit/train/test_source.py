@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crosslens.errors import InvalidRequest
-from crosslens.train.source import Asked, Phrase, Shelf, alike, chances, relate
+from crosslens.train.source import Asked, Phrase, Shelf, alike, chances, often, relate
 
 pytestmark = pytest.mark.train
 
@@ -51,6 +51,16 @@ def test_rarer_values_are_shown_more_often_than_chance_would_have_it():
     assert chances(mugs, "colour") == pytest.approx([1 / 6] * 4 + [1 / 3])
     with pytest.raises(InvalidRequest, match="balance is 'size', products have category, colour"):
         chances(mugs, "size")
+
+
+def test_what_goes_wrong_is_shown_more_often():
+    mugs = shelf([[0, 5], [0, 6], [1, 5], [-1, 5]])
+    assert often(None, mugs, "category", ()) is None
+    assert often(None, mugs, "category", (0.0, 0.0)) is None
+    # Never wrong: half of what the mean has; always: one and a half; unknown: as the mean.
+    assert often(None, mugs, "category", (0.0, 1.0)) == pytest.approx(np.array([1, 1, 3, 2]) / 7)
+    before = np.array([0.5, 0.25, 0.25, 0.0])
+    assert often(before, mugs, "category", (0.0, 1.0)) == pytest.approx([1 / 3, 1 / 6, 1 / 2, 0])
 
 
 def test_phrases_mean_the_same_when_they_say_the_same_of_the_same_attributes():
