@@ -65,7 +65,7 @@ def generator(
     rehearsed: Annotated[
         float,
         typer.Option(min=0, max=1, help="Share of pictures that go on from where the flow came."),
-    ] = 0.0,
+    ] = 0.25,
     minutes: Annotated[
         float, typer.Option(min=0, help="Stop each part after so long; 0: no limit.")
     ] = 0.0,

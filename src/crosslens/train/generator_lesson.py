@@ -130,9 +130,9 @@ class FlowLesson:
         """Compare where the flow heads with where it should: codes, looks, and what is named."""
         config, states = self._config, model.reader(batch.ids, batch.mask)
         errors, ahead = self._headed(model, batch, states)
-        losses, loss = {"missed": errors[self._rehearsed :].mean()}, errors.mean()
-        if self._rehearsed:
-            losses["unmended"] = errors[: self._rehearsed].mean()
+        loss = errors.mean()
+        parts = {"unmended": errors[: self._rehearsed], "missed": errors[self._rehearsed :]}
+        losses = {name: part.mean() for name, part in parts.items() if len(part)}
         if self._critic is not None:
             losses["looks"], losses["taken"] = self._seen(self._critic, batch, ahead)
             loss = loss + config.perceptual * losses["looks"] + config.telling * losses["taken"]
