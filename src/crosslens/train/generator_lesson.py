@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -164,17 +164,20 @@ class FlowLesson:
             figures[f"loss/{time}"] = float(errors.mean())
             if self._critic is not None:
                 seen.append(torch.stack(self._seen(self._critic, each, ahead)))
-        missed = sum(figures.values()) / len(figures)
-        looks, taken = torch.stack(seen).mean(0).tolist() if seen else (0.0, 0.0)
-        figures |= {"looks": looks, "taken": taken}
+        losses = {"codes": sum(figures.values()) / len(figures)}
+        if seen:
+            figures["looks"], figures["taken"] = torch.stack(seen).mean(0).tolist()
+            losses |= {"looks": figures["looks"], "taken": figures["taken"]}
         if model.heads:
             figures["misnamed"] = misnamed(model.named(states, mask), said)
         shown = self._drawn(model, voyages[0], phrases, step)
         figures |= {f"drawn/{name}": value for name, value in shown.items()}
-        if self._rehearsed:
-            missed, looks, taken = shown.values()
+        return Verdict(-self._weighed(shown if self._rehearsed else losses), figures)
+
+    def _weighed(self, losses: Mapping[str, float]) -> float:
         config = self._config
-        return Verdict(-missed - config.perceptual * looks - config.telling * taken, figures)
+        seen = config.perceptual * losses.get("looks", 0) + config.telling * losses.get("taken", 0)
+        return losses["codes"] + seen
 
     def _headed(self, model: Generator, batch: Voyages, states: Tensor) -> tuple[Tensor, Tensor]:
         """
@@ -267,16 +270,16 @@ class FlowLesson:
         codes = drawn(model, self._tokenizer, titles, batch.noise[:count], batch.pose[:count])
         apart = (codes - batch.codes[:count]) / model.flow.spread
         found = {"codes": float((model.flow.weight * apart.square()).mean())}
-        looks = taken = 0.0
         if self._critic is not None:
-            looks, taken = map(float, self._seen(self._critic, batch.first(count), codes))
+            seen = self._seen(self._critic, batch.first(count), codes)
+            found["looks"], found["taken"] = map(float, seen)
         pictures = to_pixels(self._codec(codes[:SHEET]))
         folder = self._config.folder / SHEETS
         with explained(folder):
             folder.mkdir(parents=True, exist_ok=True)
             wanted = self._source.portraits(self._held_out[:SHEET])
             _sheet(wanted, pictures).save(folder / f"{step:06d}.png")
-        return {**found, "looks": looks, "taken": taken}
+        return found
 
 
 def _said(shelf: Shelf, rows: Rows, phrases: list[Phrase]) -> Codes:
