@@ -268,8 +268,8 @@ class FlowLesson:
         count = min(DRAWN, len(phrases))
         titles = [phrase.text for phrase in phrases[:count]]
         codes = drawn(model, self._tokenizer, titles, batch.noise[:count], batch.pose[:count])
-        apart = (codes - batch.codes[:count]) / model.flow.spread
-        found = {"codes": float((model.flow.weight * apart.square()).mean())}
+        missed = (codes - batch.codes[:count]) / model.flow.spread
+        found = {"codes": float((model.flow.weight * missed.square()).mean())}
         if self._critic is not None:
             seen = self._seen(self._critic, batch.first(count), codes)
             found["looks"], found["taken"] = map(float, seen)

@@ -19,7 +19,6 @@ from crosslens.train.rendered import RenderedSource
 from crosslens.train.source import Style, column_of
 
 TRIED = 16  # products of a value
-BATCH = 32
 _SEED = 50_000
 
 
