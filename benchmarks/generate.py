@@ -45,8 +45,8 @@ from crosslens.generate.onnx import OnnxGenerator
 from crosslens.generate.wish import Wish
 from crosslens.sample.design import Design
 from crosslens.sample.tiles import pattern_tile
-from crosslens.train.generator import load_codec
 from crosslens.train.generator_codec import to_pixels, to_values
+from crosslens.train.generator_runs import load_codec
 from crosslens.train.generator_studio import StudioShop, studio_source
 from crosslens.train.losses import BELONGS
 from crosslens.train.rendered import RenderConfig, RenderedSource

@@ -79,7 +79,8 @@ def generator(
 ) -> None:
     """Train a codec, a critic, then a flow in codes; Ctrl-C saves, --resume goes on."""
     training.require_torch()
-    from crosslens.train.generator import part_of, train_codec, train_critic, train_flow
+    from crosslens.train.generator import train_codec, train_critic, train_flow
+    from crosslens.train.generator_begins import part_of
     from crosslens.train.generator_config import CodecConfig, CriticConfig, FlowConfig
     from crosslens.train.generator_studio import POSES, studio_source
     from crosslens.train.rendered import RenderConfig

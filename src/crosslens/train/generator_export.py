@@ -16,10 +16,10 @@ from crosslens.errors import BrokenBundle
 from crosslens.generate.bundles import write_generator
 from crosslens.generate.cards import FLOW, PICTURE, TOKENIZER, WORDS, GeneratorCard
 from crosslens.train.checkpoint import RunFolder
-from crosslens.train.generator import load_codec, load_generator
 from crosslens.train.generator_codec import Codec
 from crosslens.train.generator_flow import Generator
 from crosslens.train.generator_goldens import draw_goldens
+from crosslens.train.generator_runs import load_codec, load_generator
 from crosslens.train.graphs import (
     EXPORTERS,
     LARGEST_BATCH,

@@ -15,14 +15,7 @@ from crosslens.generate.onnx import check, load_checked
 from crosslens.generate.wish import Wish
 from crosslens.train import generator
 from crosslens.train.checkpoint import BEST, LAST, RunFolder, load_trained
-from crosslens.train.generator import (
-    load_codec,
-    load_critic,
-    load_generator,
-    train_codec,
-    train_critic,
-    train_flow,
-)
+from crosslens.train.generator import train_codec, train_critic, train_flow
 from crosslens.train.generator_config import CodecConfig, CriticConfig, FlowConfig
 from crosslens.train.generator_export import export_generator, rounded
 from crosslens.train.generator_flow import Generator, travel
@@ -30,6 +23,7 @@ from crosslens.train.generator_lesson import FlowLesson
 from crosslens.train.generator_parts import gathered, scattered
 from crosslens.train.generator_rehearsal import Rehearsal, drawn_so_far
 from crosslens.train.generator_revive import revive_generator
+from crosslens.train.generator_runs import load_codec, load_critic, load_generator
 from crosslens.train.graphs import from_bytes, in_bytes, open_session, read_weights, store_in_bytes
 from crosslens.train.rendered import RenderedSource
 from crosslens.train.run import train_encoder
