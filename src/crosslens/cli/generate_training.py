@@ -136,6 +136,12 @@ def export_generator(
     temperature: Annotated[
         float, typer.Option(min=0, max=2, help="Of the noise; below 1 pictures are smoother.")
     ] = 1.0,
+    settled: Annotated[
+        bool,
+        typer.Option(
+            "--settled", help="Take what lies halfway between the best state and the last."
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Make a generator's bundle of a run's best state, if it passes the parity gate."""
@@ -146,6 +152,7 @@ def export_generator(
     card = write(
         run, folder, name=folder.name, about=about, licence=licence, note=note, steps=steps,
         guidance=guidance, guided=guided, temperature=temperature,
+        settled=settled,
     )  # fmt: skip
     if as_json:
         print_json({"name": card.name, "folder": str(folder)})

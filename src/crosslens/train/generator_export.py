@@ -52,6 +52,7 @@ def export_generator(  # noqa: PLR0913 - what to write, and what to say of it
     guidance: float = 2.5,
     guided: float = 1.0,
     temperature: float = 1.0,
+    settled: bool = False,
     notes: Mapping[str, Any] | None = None,
 ) -> GeneratorCard:
     """
@@ -64,6 +65,7 @@ def export_generator(  # noqa: PLR0913 - what to write, and what to say of it
         folder: becomes the bundle; what stood there is replaced.
         note: what whoever looks at the pictures should know.
         steps, guidance, guided, temperature: of the sampling, unless told; see `GeneratorCard`.
+        settled: take what lies halfway between the best state and the last one.
         notes: more for the card's [training], such as the command.
 
     Raises:
@@ -72,7 +74,7 @@ def export_generator(  # noqa: PLR0913 - what to write, and what to say of it
         BrokenBundle: a graph differs from PyTorch; nothing is written.
     """
     codec, restored = load_codec(run / "codec")
-    generator, taken = load_generator(run / "flow", codec)
+    generator, taken = load_generator(run / "flow", codec, settled=settled)
     codec, generator = rounded(codec), rounded(generator)
     of_flow = RunFolder(run / "flow")
     about_run, tokenizer = of_flow.about(), of_flow.tokenizer()
@@ -85,6 +87,7 @@ def export_generator(  # noqa: PLR0913 - what to write, and what to say of it
         training={
             "weights": "matrices of the flow and tokens stored as bytes, others as float16; "
             "computed in float32", "steps": taken,
+            "settled": settled,
             "codec_psnr": round(restored, 2), "data": about_run["provenance"],
             "text": about_run["text"],
             "flow": plain_settings(about_run["train"]),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from crosslens.errors import InvalidRequest
-from crosslens.train.checkpoint import BEST, RunFolder
+from crosslens.train.checkpoint import BEST, LAST, RunFolder
 from crosslens.train.config import model_from_json
 from crosslens.train.generator_codec import Codec
 from crosslens.train.generator_config import CodecConfig, CriticConfig, FlowConfig
@@ -45,9 +48,14 @@ def load_critic(folder: Path) -> Critic:
     return critic.eval().requires_grad_(False)
 
 
-def load_generator(folder: Path, codec: Codec) -> tuple[Generator, int]:
+def load_generator(folder: Path, codec: Codec, *, settled: bool = False) -> tuple[Generator, int]:
     """
     Read the best generator of a run, and the step that it had reached.
+
+    Args:
+        settled: read what lies halfway between the best state and the last one, which says the
+            step. Where a run swings to and fro at its end, the middle is steadier than either point
+            (Izmailov et al. 2018, arXiv:1803.05407).
 
     Raises:
         NotFound: there is no run.
@@ -55,16 +63,27 @@ def load_generator(folder: Path, codec: Codec) -> tuple[Generator, int]:
     """
     run = RunFolder(folder)
     table = run.about()["train"]
-    state = best_of(run)
     model = blank_generator(FlowConfig(**{**table, "folder": folder}), codec, run)
-    model.load_state_dict(state["averages"])
-    return model.eval(), int(state["step"])
+    states = [best_of(run), run.load(LAST)] if settled else [best_of(run)]
+    model.load_state_dict(_middle([state["averages"] for state in states if state]))
+    return model.eval(), max(int(state["step"]) for state in states if state)
 
 
 def blank_generator(config: FlowConfig, codec: Codec, run: RunFolder) -> Generator:
     """Make the generator that a run trains, with weights yet to be loaded."""
     about = run.about()
     return Generator(config, codec, Reader(model_from_json(about["text"])), heads=about["heads"])
+
+
+def _middle(weights: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Average weights, one set or several."""
+    first = weights[0]
+    return {
+        name: torch.stack([each[name] for each in weights]).mean(0)
+        if value.is_floating_point()
+        else value
+        for name, value in first.items()
+    }
 
 
 def best_of(run: RunFolder) -> Mapping[str, Any]:

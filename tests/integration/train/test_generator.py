@@ -162,6 +162,31 @@ def test_a_bundle_is_taught_on_as_its_run_would_be(
             torch.testing.assert_close(value, wanted[name], atol=1e-5, rtol=0, msg=f"{part}.{name}")
 
 
+def test_a_settled_generator_lies_halfway_between_the_best_state_and_the_last(
+    stirred: Path, tmp_path: Path
+):
+    copied = shutil.copytree(stirred, tmp_path / "run")
+    codec, flow = load_codec(copied / "codec")[0], RunFolder(copied / "flow")
+    best, last = flow.load(BEST), flow.load(LAST)
+    assert best is not None
+    assert last is not None
+    flow.save(LAST, {**last, "step": best["step"] + 5})
+    settled, step = load_generator(copied / "flow", codec, settled=True)
+    name = "flow.from_sum.weight"
+    middle = (best["averages"][name] + last["averages"][name]) / 2
+    assert not torch.equal(best["averages"][name], last["averages"][name])
+    torch.testing.assert_close(settled.state_dict()[name], middle)
+    assert step == best["step"] + 5
+    card = export_generator(copied, tmp_path / "toy", name="toy", about="Squares.", settled=True)
+    assert (card.training["steps"], card.training["settled"]) == (step, True)
+    read = revive_generator(tmp_path / "toy").generator.state_dict()[name]
+    stored = rounded(settled).state_dict()[name]
+    torch.testing.assert_close(read, stored, atol=1e-6, rtol=1e-3)
+    (copied / "flow" / LAST).unlink()
+    alone = load_generator(copied / "flow", codec, settled=True)[0].state_dict()[name]
+    assert torch.equal(alone, best["averages"][name])
+
+
 def test_what_a_bundle_does_not_tell_is_not_guessed(stirred: Path, tmp_path: Path):
     bundle = tmp_path / "toy"
     export_generator(stirred, bundle, name="toy", about="Squares.")
