@@ -83,7 +83,9 @@ def average_precision(judged: JudgedRanks, k: int | None = None) -> PerQuery:
     relevant = judged.relevant[:, :k]
     ranks = np.arange(1, relevant.shape[1] + 1)
     precisions = relevant.cumsum(axis=1) / ranks
-    return _ratio((precisions * relevant).sum(axis=1), judged.total)
+    # Added up in order of rank: a plain sum groups otherwise as columns are added, and could fall.
+    gained = (precisions * relevant).cumsum(axis=1)[:, -1:].sum(axis=1)
+    return _ratio(gained, judged.total)
 
 
 def ndcg(judged: JudgedRanks, k: int | None = None) -> PerQuery:

@@ -68,15 +68,14 @@ def test_a_measure_lies_between_0_and_1(name, asked, k):
 @given(asked=questions, k=st.integers(1, 12))
 def test_looking_deeper_never_lowers_a_measure(name, asked, k):
     judged = judge_ranks([found for found, _ in asked], [judged for _, judged in asked])
-    deeper, shallow = OF_K[name](judged, k + 1), OF_K[name](judged, k)
-    assert np.all(deeper >= shallow - 1e-12)  # one more column is summed in another order
+    assert np.all(OF_K[name](judged, k + 1) >= OF_K[name](judged, k))
 
 
-def test_precisions_summed_in_another_order_are_one_measure():
-    found, relevant = [f"p{i}" for i in range(10)], {f"p{i}": 1 for i in (*range(1, 6), 99)}
+def test_ranks_without_a_hit_do_not_change_precision_by_a_bit():
+    found, relevant = [f"p{i}" for i in range(10)], {f"p{i}": 1 for i in range(1, 6)}
     judged = judge_ranks([found], [relevant])
     by_depth = [OF_K["ap"](judged, k)[0] for k in range(6, 11)]
-    assert by_depth == pytest.approx([by_depth[0]] * 5, rel=1e-12)
+    assert by_depth == [by_depth[0]] * 5
 
 
 @given(asked=questions, seed=st.integers(0, 99))
